@@ -1,0 +1,125 @@
+-- Subjects: the users that an application knows something about. containerTag, subject_id, externalId and {id} of the
+-- five APIs all name a subject. Its key is the UUID v5 of project and external id, so that any node can compute it
+-- without a look-up, and it leads every key of every per-subject table.
+
+create table subject (
+  subject_key uuid primary key,
+  project_id uuid not null references project on delete cascade,
+  external_id text not null,
+  name text,
+  entity_context text check (length(entity_context) <= 1500),
+  summary text,
+  summary_version integer not null default 0,
+  summary_updated_at timestamptz,
+  metadata jsonb not null default '{}',
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  unique (subject_key, project_id)
+);
+create index subject_external_id on subject (project_id, external_id);
+comment on table subject is 'Users (containers, profiles) of a project';
+comment on column subject.subject_key is 'UUID v5 of the project''s id and the external id';
+
+-- Puts a per-subject table under the project's wall: rows of the current project only, and of the subjects that the
+-- session's key is limited to, for reading and writing alike, also for the table's owner.
+create function _isolate(target regclass) returns void
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  execute format('alter table %s enable row level security', target);
+  execute format('alter table %s force row level security', target);
+  execute format(
+    'create policy project_isolation on %s using (project_id = (select memory_profile.current_project())'
+    ' and ((select memory_profile._session_subjects()) is null'
+    ' or subject_key = any ((select memory_profile._session_subjects())::uuid[])))', target);
+end
+$$;
+
+select _isolate('subject');
+
+-- The key of a subject in the current project, whether or not it exists yet.
+create function subject_key(subject text) returns uuid
+language plpgsql stable parallel safe
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  return _subject_key(_project(), subject);
+end
+$$;
+comment on function subject_key(text) is 'The key of a subject in the current project, whether or not it exists';
+
+create function subject_exists(subject text) returns boolean
+language plpgsql stable
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  return exists (select from subject s where s.subject_key = _subject_key(_project(), subject_exists.subject));
+end
+$$;
+comment on function subject_exists(text) is 'Whether a subject is known to the current project';
+
+-- Creates the subject if need be and locks its row: writers of one subject take turns, in whatever order they touch
+-- its fields, so that the rules below see a settled state and cannot deadlock.
+create function _subject_for_write(subject text) returns uuid
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  project uuid := _project();
+  external text := _check_subject(subject);
+  key uuid := _subject_key(project, external);
+begin
+  insert into subject (subject_key, project_id, external_id) values (key, project, external)
+  on conflict (subject_key) do nothing;
+  perform from subject s where s.subject_key = key for update;
+  return key;
+end
+$$;
+
+-- The key that {id} of the GetProfile APIs means: the subject's own UUID, or else its external id.
+create function _subject_by_id(id text) returns uuid
+language plpgsql stable
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  project uuid := _project();
+  key uuid;
+begin
+  if id ~* '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' then
+    select s.subject_key into key from subject s where s.subject_key = id::uuid and s.project_id = project;
+  end if;
+  if key is null then
+    select s.subject_key into key from subject s where s.subject_key = _subject_key(project, btrim(id));
+  end if;
+  return key;
+end
+$$;
+
+-- Timestamps of every API: UTC with milliseconds and a Z.
+create function _iso(moment timestamptz) returns text
+language sql immutable strict parallel safe
+as $$
+  select to_char(moment at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+$$;
+
+-- What happened, for whoever listens: rows appear when the transaction that caused them commits.
+create table event (
+  subject_key uuid not null,
+  id bigint generated always as identity,
+  project_id uuid not null,
+  type text not null,
+  data jsonb not null,
+  created_at timestamptz not null default now(),
+  primary key (subject_key, id),
+  foreign key (subject_key, project_id) references subject (subject_key, project_id) on delete cascade
+);
+comment on table event is 'Outbox: profile.updated, profile.rejected and the like, one row per committed change';
+select _isolate('event');
+
+create function _emit(key uuid, event_type text, payload jsonb) returns void
+language sql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+  insert into event (subject_key, project_id, type, data) values (key, _project(), event_type, payload)
+$$;

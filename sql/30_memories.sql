@@ -1,0 +1,578 @@
+-- Memories: the only store of facts. A profile field is a memory with a field_key; documents, chunks and messages are
+-- sources; everything that an API answers is a projection of these rows.
+--
+-- Nothing is overwritten: a new version is a new row, the old one is marked superseded, and a relation "updates" says
+-- so. A row is current while superseded_at and forgotten_at are null and forget_after has not passed.
+
+create function _terms_overlap(bigint[], bigint[]) returns boolean
+language internal immutable strict leakproof parallel safe
+as 'arrayoverlap';
+
+create operator &&& (leftarg = bigint[], rightarg = bigint[], function = _terms_overlap, commutator = &&&,
+                     restrict = contsel, join = contjoinsel);
+comment on operator &&& (bigint[], bigint[]) is 'Shares a term: array overlap that row security may let an index answer';
+
+-- Array overlap is not marked leakproof, so below a row-security policy PostgreSQL would not use an index for it.
+-- For bigint it cannot fail or tell anything but its result, hence an operator of our own with the same functions.
+create operator class memory_terms_ops for type bigint[] using gin as
+  operator 1 &&&,
+  function 1 btint8cmp(bigint, bigint),
+  function 2 ginarrayextract(anyarray, internal, internal),
+  function 3 ginqueryarrayextract(anyarray, internal, smallint, internal, internal, internal, internal),
+  function 4 ginarrayconsistent(internal, smallint, anyarray, integer, internal, internal, internal, internal),
+  function 6 ginarraytriconsistent(internal, smallint, anyarray, integer, internal, internal, internal),
+  storage bigint;
+
+create table memory (
+  subject_key uuid not null,
+  id text collate "C" not null check (id ~ '^[!-~]{1,100}$'),
+  project_id uuid not null,
+  content text not null check (content <> '' and length(content) <= 10000),
+  kind text not null default 'fact'
+    check (kind in ('fact', 'preference', 'context', 'note', 'event', 'trait', 'profile_field')),
+  is_static boolean not null default false,
+  is_inference boolean not null default false,
+  review_status text check (review_status in ('approved', 'declined')),
+  importance real not null default 0.5 check (importance between 0 and 1),
+  confidence real not null default 0.95 check (confidence between 0 and 1),
+  metadata jsonb not null default '{}' check (jsonb_typeof(metadata) = 'object'),
+  field_key text,
+  field_value jsonb,
+  version integer not null default 1 check (version >= 1),
+  parent_id text,
+  root_id text not null,
+  superseded_at timestamptz,
+  superseded_by text,
+  forgotten_at timestamptz,
+  forget_reason text,
+  forget_after timestamptz,
+  source_type text not null default 'api'
+    check (source_type in ('chat', 'manual', 'api', 'inferred', 'document')),
+  speaker text,
+  conversation_id text,
+  sequence integer,
+  event_date timestamptz,
+  seen_count integer not null default 1,
+  last_seen_at timestamptz not null default now(),
+  job_id uuid,
+  terms bigint[] not null default '{}',
+  term_frequencies smallint[] not null default '{}',
+  term_count integer not null default 0,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  primary key (subject_key, id),
+  foreign key (subject_key, project_id) references subject (subject_key, project_id) on delete cascade,
+  check ((kind = 'profile_field') = (field_key is not null)),
+  check (cardinality(terms) = cardinality(term_frequencies))
+);
+comment on table memory is 'What is known about each subject, with every earlier version';
+comment on column memory.field_key is 'The profile field that a memory of kind profile_field states';
+comment on column memory.term_count is 'The length of the text in words, for BM25';
+comment on column memory.terms is 'Hashes of the words, salted with the subject''s key: a posting list per subject';
+
+create unique index memory_profile_field on memory (subject_key, field_key)
+  where field_key is not null and superseded_at is null and forgotten_at is null;
+create index memory_current on memory (subject_key, created_at)
+  where superseded_at is null and forgotten_at is null;
+create index memory_content on memory (subject_key, hashtextextended(content, 0))
+  where superseded_at is null;
+create index memory_lexical on memory using gin (terms memory_terms_ops)
+  where superseded_at is null;
+
+create table memory_relation (
+  subject_key uuid not null,
+  from_id text not null,
+  to_id text not null,
+  relation text not null check (relation in ('updates', 'extends', 'derives', 'supports', 'duplicates', 'related')),
+  project_id uuid not null,
+  reason text,
+  created_at timestamptz not null default now(),
+  primary key (subject_key, from_id, to_id, relation),
+  foreign key (subject_key, project_id) references subject (subject_key, project_id) on delete cascade,
+  foreign key (subject_key, from_id) references memory (subject_key, id) on delete cascade,
+  foreign key (subject_key, to_id) references memory (subject_key, id) on delete cascade
+);
+create index memory_relation_to on memory_relation (subject_key, to_id);
+comment on table memory_relation is 'How memories relate; from_id is the newer one, which updates, extends or derives from to_id';
+
+-- Embedding models and vectors ------------------------------------------------------------------------------------------
+
+create table embedding_model (
+  id smallint generated always as identity primary key,
+  name text not null unique check (name ~ '^[a-zA-Z0-9_.-]{1,100}$'),
+  dimension integer not null check (dimension between 1 and 16000),
+  sha256 text not null,
+  created_at timestamptz not null default now()
+);
+comment on table embedding_model is 'Embedding models whose vectors this database holds';
+comment on column embedding_model.sha256 is 'Checksum of the checkpoint: vectors of another checkpoint are not comparable';
+
+-- Vectors stand in a narrow table of their own: a row over 2 kB goes to TOAST and makes every read of it dearer.
+create table memory_embedding (
+  subject_key uuid not null,
+  model_id smallint not null references embedding_model,
+  memory_id text not null,
+  project_id uuid not null,
+  embedding vector not null,
+  primary key (subject_key, model_id, memory_id),
+  foreign key (subject_key, project_id) references subject (subject_key, project_id) on delete cascade,
+  foreign key (subject_key, memory_id) references memory (subject_key, id) on delete cascade
+);
+comment on table memory_embedding is 'The meaning of each memory as a vector, per embedding model';
+
+select _isolate('memory');
+select _isolate('memory_relation');
+select _isolate('memory_embedding');
+
+-- The words of a text as term hashes of one subject, with how often each occurs.
+create function _terms(key uuid, content text, out terms bigint[], out frequencies smallint[], out total integer)
+language sql stable
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+  select coalesce(array_agg(hashtextextended(lexeme, uuid_hash_extended(key, 0)) order by lexeme), '{}'),
+         coalesce(array_agg(least(coalesce(cardinality(positions), 1), 32767)::smallint order by lexeme), '{}'),
+         coalesce(sum(coalesce(cardinality(positions), 1)), 0)::integer
+  from unnest(to_tsvector((project_setting('text_search_config') #>> '{}')::regconfig, content))
+$$;
+
+-- The row of the session's embedding model, or NULL when none is installed. The first write with a model registers it.
+create function _embedding_model_id() returns smallint
+language plpgsql security definer
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  model record;
+  known embedding_model;
+begin
+  select * into model from _embedding_model();
+  if model.name is null then
+    return null;
+  end if;
+  select * into known from embedding_model m where m.name = model.name;
+  if not found then
+    insert into embedding_model (name, dimension, sha256) values (model.name, model.dimension, model.sha256)
+    on conflict (name) do nothing;
+    select * into known from embedding_model m where m.name = model.name;
+  end if;
+  if known.sha256 <> model.sha256 then
+    raise object_not_in_prerequisite_state using
+      message = format('the checkpoint of embedding model "%s" has changed', model.name),
+      detail = 'This database holds vectors of another checkpoint under that name; they are not comparable.',
+      hint = 'Put the former checkpoint back, or pack the new one under another name and set memory_profile.embedding_model.';
+  end if;
+  return known.id;
+end
+$$;
+
+-- Gives vectors to memories of a subject that have none for the current model, the oldest first, and returns how many.
+create function _embed_memories(key uuid, max_count integer default null) returns integer
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  model smallint := _embedding_model_id();
+  embedded integer;
+begin
+  if model is null then
+    return 0;
+  end if;
+  insert into memory_embedding (subject_key, model_id, memory_id, project_id, embedding)
+  select m.subject_key, model, m.id, m.project_id, _embed_passage(m.content)
+  from (
+    select subject_key, id, project_id, content
+    from memory
+    where subject_key = key and superseded_at is null
+      and not exists (select from memory_embedding e
+                      where e.subject_key = key and e.model_id = model and e.memory_id = memory.id)
+    order by created_at, id
+    limit max_count
+  ) m
+  on conflict do nothing;
+  get diagnostics embedded = row_count;
+  return embedded;
+end
+$$;
+
+-- Writing ----------------------------------------------------------------------------------------------------------------
+
+create function _is_current(m memory) returns boolean
+language sql stable parallel safe
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+  select m.superseded_at is null and m.forgotten_at is null and (m.forget_after is null or m.forget_after > now())
+$$;
+
+-- Of a JSON object, the members that a caller may set on a memory.
+create function _memory_attributes(item jsonb) returns jsonb
+language sql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(jsonb_object_agg(key, value), '{}')
+  from jsonb_each(item)
+  where key in ('content', 'kind', 'is_static', 'metadata', 'importance', 'confidence', 'forget_after', 'forget_reason',
+                'source_type', 'event_date')
+$$;
+
+-- The one place that makes a memory row. The caller has locked the subject and filled in what it knows; a predecessor
+-- is superseded, its version chain goes on, and the vector is made in the same transaction unless told otherwise.
+create function _memory_insert(new memory, predecessor memory default null, embed boolean default true) returns memory
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  new.id := coalesce(new.id, _new_id('mem'));
+  new.project_id := _project();
+  new.kind := coalesce(new.kind, 'fact');
+  new.is_static := coalesce(new.is_static, false);
+  new.is_inference := coalesce(new.is_inference, false);
+  new.importance := coalesce(new.importance, 0.5);
+  new.confidence := coalesce(new.confidence, 0.95);
+  new.metadata := coalesce(new.metadata, '{}');
+  new.source_type := coalesce(new.source_type, 'api');
+  new.created_at := coalesce(new.created_at, now());
+  new.updated_at := coalesce(new.updated_at, new.created_at);
+  new.seen_count := coalesce(new.seen_count, 1);
+  new.last_seen_at := coalesce(new.last_seen_at, new.updated_at);
+  new.speaker := coalesce(new.speaker, new.metadata ->> 'speaker');
+  new.conversation_id := coalesce(new.conversation_id, new.metadata ->> 'conversationId');
+  new.sequence := coalesce(new.sequence, _integer_or_null(new.metadata ->> 'sequence'));
+  new.event_date := coalesce(new.event_date, _timestamp_or_null(new.metadata ->> 'date'));
+  select t.terms, t.frequencies, t.total into new.terms, new.term_frequencies, new.term_count from _terms(new.subject_key, new.content) t;
+
+  if predecessor.id is null then
+    new.version := coalesce(new.version, 1);
+    new.root_id := coalesce(new.root_id, new.id);
+  else
+    new.version := predecessor.version + 1;
+    new.parent_id := predecessor.id;
+    new.root_id := predecessor.root_id;
+    update memory set superseded_at = new.created_at, superseded_by = new.id
+    where subject_key = new.subject_key and id = predecessor.id;
+  end if;
+
+  insert into memory select new.*;
+  if predecessor.id is not null then
+    insert into memory_relation (subject_key, from_id, to_id, relation, project_id, created_at)
+    values (new.subject_key, new.id, predecessor.id, 'updates', new.project_id, new.created_at);
+  end if;
+  if embed then
+    perform _embed_memories(new.subject_key, 1);
+  end if;
+  update subject set updated_at = now() where subject_key = new.subject_key;
+  return new;
+end
+$$;
+
+-- A memory of this subject by id, which may name an earlier version, or by its exact text.
+create function _memory_find(key uuid, memory_id text, exact_content text) returns memory
+language plpgsql stable
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  result memory;
+begin
+  if memory_id is not null then
+    with recursive chain as (
+      select m.* from memory m where m.subject_key = key and m.id = memory_id
+      union
+      select m.* from chain c join memory m on m.subject_key = key and m.id = c.superseded_by
+    )
+    select * into result from chain order by version desc limit 1;
+  else
+    select * into result
+    from memory
+    where subject_key = key and superseded_at is null
+      and hashtextextended(content, 0) = hashtextextended(exact_content, 0) and content = exact_content
+    order by forgotten_at desc nulls first, created_at desc, id desc
+    limit 1;
+  end if;
+  return result;
+end
+$$;
+
+create function _memory_or_error(key uuid, memory_id text, exact_content text) returns memory
+language plpgsql stable
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  result memory := _memory_find(key, memory_id, exact_content);
+begin
+  if result.id is null then
+    raise no_data_found using
+      message = 'memory not found',
+      detail = coalesce(format('The subject has no memory with id "%s".', memory_id), 'The subject has no memory with exactly this content.');
+  end if;
+  return result;
+end
+$$;
+
+create function memory_add(
+  subject text,
+  content text,
+  is_static boolean default false,
+  metadata jsonb default '{}',
+  kind text default 'fact',
+  importance real default 0.5,
+  confidence real default 0.95,
+  forget_after timestamptz default null,
+  forget_reason text default null,
+  source_type text default 'api'
+) returns text
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  key uuid := _subject_for_write(subject);
+begin
+  return id from _memory_write(key, jsonb_build_object(
+    'content', content, 'is_static', is_static, 'metadata', metadata, 'kind', kind, 'importance', importance,
+    'confidence', confidence, 'forget_after', forget_after, 'forget_reason', forget_reason, 'source_type', source_type), true);
+end
+$$;
+comment on function memory_add(text, text, boolean, jsonb, text, real, real, timestamptz, text, text) is
+  'Remembers a text about a subject and returns the memory''s id; the same text again reinforces the memory that is there. '
+  'kind: fact, preference, context, note, event or trait; importance and confidence 0..1; source_type: chat, manual, api, inferred or document';
+
+-- What a caller may set on a memory, checked with a message that names it.
+create function _check_memory(new memory) returns void
+language plpgsql immutable
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  if new.kind = 'profile_field' then
+    raise invalid_parameter_value using
+      message = 'a profile field is not written as a plain memory',
+      hint = 'Use memory_profile.profile_patch(subject, updates).';
+  elsif new.kind not in ('fact', 'preference', 'context', 'note', 'event', 'trait') then
+    raise invalid_parameter_value using
+      message = format('invalid kind "%s"', new.kind),
+      hint = 'kind is fact, preference, context, note, event or trait.';
+  elsif new.source_type not in ('chat', 'manual', 'api', 'inferred', 'document') then
+    raise invalid_parameter_value using
+      message = format('invalid source_type "%s"', new.source_type),
+      hint = 'source_type is chat, manual, api, inferred or document.';
+  elsif not new.importance between 0 and 1 then
+    raise invalid_parameter_value using message = format('importance must be from 0 to 1, not %s', new.importance);
+  elsif not new.confidence between 0 and 1 then
+    raise invalid_parameter_value using message = format('confidence must be from 0 to 1, not %s', new.confidence);
+  end if;
+end
+$$;
+
+-- Remembers one text under the subject's lock; exactly the same text again reinforces the current memory.
+create function _memory_write(key uuid, attributes jsonb, embed boolean) returns memory
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  new memory := jsonb_populate_record(null::memory, attributes);
+  known memory;
+begin
+  new.subject_key := key;
+  new.content := _check_content(new.content);
+  new.metadata := _check_metadata(coalesce(new.metadata, '{}'));
+  perform _check_memory(new);
+  known := _memory_find(key, null, new.content);
+  if known.id is not null and _is_current(known) then
+    update memory
+    set seen_count = seen_count + 1, last_seen_at = now(), is_static = is_static or coalesce(new.is_static, false),
+        importance = greatest(importance, coalesce(new.importance, 0)),
+        forget_after = case when new.forget_after is null then forget_after else new.forget_after end
+    where subject_key = key and id = known.id
+    returning * into known;
+    return known;
+  end if;
+  return _memory_insert(new, null, embed);
+end
+$$;
+
+create function memories_add(subject text, memories jsonb)
+returns table (id text, memory text, is_static boolean, created_at timestamptz, forget_after timestamptz, forget_reason text)
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  key uuid;
+  item jsonb;
+  written memory;
+  inline boolean;
+begin
+  if jsonb_typeof(memories) is distinct from 'array' then
+    raise invalid_parameter_value using message = 'memories must be a JSON array';
+  end if;
+  key := _subject_for_write(subject);
+  inline := jsonb_array_length(memories) <= (project_setting('inline_embedding_limit') #>> '{}')::integer;
+  for item in select value from jsonb_array_elements(memories) loop
+    if jsonb_typeof(item) is distinct from 'object' then
+      raise invalid_parameter_value using message = 'each memory must be a JSON object with "content"';
+    end if;
+    written := _memory_write(key, _memory_attributes(item), inline);
+    id := written.id;
+    memory := written.content;
+    is_static := written.is_static;
+    created_at := written.created_at;
+    forget_after := written.forget_after;
+    forget_reason := written.forget_reason;
+    return next;
+  end loop;
+  if not inline then
+    perform _job_enqueue(key, 'embed', null);
+  end if;
+end
+$$;
+comment on function memories_add(text, jsonb) is
+  'Remembers an array of objects with content and, optionally, is_static, metadata, kind, importance, confidence, forget_after and forget_reason; '
+  'more than the setting inline_embedding_limit get their vectors from the job queue';
+
+create function memory_update(subject text, id text, new_content text, changes jsonb default '{}') returns text
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  return (_memory_revise(subject, id, null, new_content, changes)).id;
+end
+$$;
+comment on function memory_update(text, text, text, jsonb) is
+  'Writes a new version of a memory and returns its id; changes may hold metadata, is_static, importance, confidence, forget_after and forget_reason, '
+  'what it leaves out is inherited and null clears forget_after';
+
+create function _memory_revise(subject text, memory_id text, exact_content text, new_content text, changes jsonb) returns memory
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  key uuid := subject_key(subject);
+  old memory;
+  new memory;
+begin
+  perform from subject s where s.subject_key = key for update;
+  old := _memory_or_error(key, memory_id, exact_content);
+  if old.kind = 'profile_field' then
+    raise invalid_parameter_value using
+      message = format('memory "%s" states the profile field "%s"', old.id, old.field_key),
+      hint = 'Use memory_profile.profile_patch(subject, updates).';
+  end if;
+  new := jsonb_populate_record(null::memory, _memory_attributes(changes) - 'content' - 'kind');
+  new.subject_key := key;
+  new.content := _check_content(new_content);
+  new.metadata := _check_metadata(coalesce(new.metadata, old.metadata));
+  perform _check_memory(new);
+  new.kind := old.kind;
+  new.is_static := coalesce(new.is_static, old.is_static);
+  new.is_inference := old.is_inference;
+  new.importance := coalesce(new.importance, old.importance);
+  new.confidence := coalesce(new.confidence, old.confidence);
+  new.source_type := coalesce(new.source_type, old.source_type);
+  if not changes ? 'forget_after' then
+    new.forget_after := old.forget_after;
+    new.forget_reason := coalesce(new.forget_reason, old.forget_reason);
+  elsif new.forget_after is null then
+    new.forget_reason := null;
+  end if;
+  return _memory_insert(new, old);
+end
+$$;
+
+create function memory_forget(subject text, id text, reason text default null) returns text
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  return (_memory_retire(subject, id, null, reason)).id;
+end
+$$;
+comment on function memory_forget(text, text, text) is
+  'Forgets a memory softly: it is gone from profile and search, and stays in the history. Returns the id of its current version';
+
+create function _memory_retire(subject text, memory_id text, exact_content text, reason text) returns memory
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  key uuid := subject_key(subject);
+  target memory;
+begin
+  perform from subject s where s.subject_key = key for update;
+  target := _memory_or_error(key, memory_id, exact_content);
+  if target.forgotten_at is not null then
+    raise object_not_in_prerequisite_state using
+      message = 'memory is already forgotten',
+      detail = format('Memory "%s" was forgotten at %s.', target.id, _iso(target.forgotten_at));
+  end if;
+  update memory m set forgotten_at = now(), forget_reason = coalesce(reason, m.forget_reason)
+  where m.subject_key = key and m.id = target.id
+  returning * into target;
+  update subject s set updated_at = now() where s.subject_key = key;
+  return target;
+end
+$$;
+
+create function memory_relate(subject text, from_id text, to_id text, relation text, reason text default null) returns void
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  key uuid := subject_key(subject);
+begin
+  if relation not in ('extends', 'derives', 'supports', 'duplicates', 'related') then
+    raise invalid_parameter_value using
+      message = format('invalid relation "%s"', relation),
+      hint = 'relation is extends, derives, supports, duplicates or related; memory_update() records updates.';
+  end if;
+  perform from subject s where s.subject_key = key for update;
+  perform _memory_or_error(key, from_id, null), _memory_or_error(key, to_id, null);
+  insert into memory_relation (subject_key, from_id, to_id, relation, project_id, reason)
+  values (key, memory_relate.from_id, memory_relate.to_id, memory_relate.relation, _project(), memory_relate.reason)
+  on conflict do nothing;
+  update memory m set is_inference = true
+  where memory_relate.relation = 'derives' and m.subject_key = key and m.id = memory_relate.from_id;
+end
+$$;
+comment on function memory_relate(text, text, text, text, text) is
+  'Records that memory from_id extends, derives from, supports, duplicates or is related to memory to_id';
+
+-- Reading ----------------------------------------------------------------------------------------------------------------
+
+create function memory_list(subject text, filters jsonb default null, max_results integer default 100, skip integer default 0)
+returns table (id text, memory text, kind text, is_static boolean, metadata jsonb, version integer, confidence real,
+               importance real, created_at timestamptz, updated_at timestamptz, forget_after timestamptz)
+language plpgsql stable
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  key uuid := subject_key(subject);
+begin
+  perform _check_filters(filters);
+  return query
+  select m.id, m.content, m.kind, m.is_static, m.metadata, m.version, m.confidence, m.importance, m.created_at, m.updated_at, m.forget_after
+  from memory m
+  where m.subject_key = key and m.superseded_at is null and m.forgotten_at is null
+    and (m.forget_after is null or m.forget_after > now())
+    and (filters is null or _filter_matches(filters, m.metadata))
+  order by m.created_at desc, m.id desc
+  limit max_results offset skip;
+end
+$$;
+comment on function memory_list(text, jsonb, integer, integer) is 'The current memories of a subject, newest first';
+
+create function memory_history(subject text, memory_id text)
+returns table (id text, memory text, version integer, relation text, source_type text, confidence real, created_at timestamptz,
+               superseded_at timestamptz, superseded_by text, forgotten_at timestamptz, forget_reason text)
+language plpgsql stable
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  key uuid := subject_key(subject);
+  head memory := _memory_or_error(key, memory_id, null);
+begin
+  return query
+  select m.id, m.content, m.version, r.relation, m.source_type, m.confidence, m.created_at,
+         m.superseded_at, m.superseded_by, m.forgotten_at, m.forget_reason
+  from memory m
+  left join memory_relation r
+    on r.subject_key = key and r.from_id = m.id and r.to_id = m.parent_id and r.relation = 'updates'
+  where m.subject_key = key and m.root_id = head.root_id
+  order by m.version, m.id;
+end
+$$;
+comment on function memory_history(text, text) is 'Every version of a memory, oldest first; memory_id may name any of them';

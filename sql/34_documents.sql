@@ -1,0 +1,252 @@
+-- Documents, their chunks, and messages: the sources of memories. A document is accepted at once and processed by the
+-- job queue; its chunks are searchable by themselves, and the memories drawn from it stay linked to it.
+
+create table document (
+  subject_key uuid not null,
+  id text collate "C" not null check (id ~ '^[!-~]{1,100}$'),
+  project_id uuid not null,
+  custom_id text,
+  title text,
+  type text not null default 'text',
+  url text,
+  source text,
+  filepath text,
+  summary text,
+  content text not null,
+  metadata jsonb not null default '{}' check (jsonb_typeof(metadata) = 'object'),
+  task_type text not null default 'memory' check (task_type in ('memory', 'superrag')),
+  document_date timestamptz,
+  status text not null default 'queued'
+    check (status in ('unknown', 'queued', 'extracting', 'chunking', 'embedding', 'indexing', 'done', 'failed')),
+  error text,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  primary key (subject_key, id),
+  foreign key (subject_key, project_id) references subject (subject_key, project_id) on delete cascade
+);
+create unique index document_custom_id on document (subject_key, custom_id) where custom_id is not null;
+create index document_by_id on document (project_id, id);
+create index document_by_custom_id on document (project_id, custom_id) where custom_id is not null;
+comment on table document is 'Texts that memories are drawn from';
+
+create table chunk (
+  subject_key uuid not null,
+  document_id text not null,
+  position integer not null check (position >= 0),
+  project_id uuid not null,
+  heading text,
+  content text not null,
+  terms bigint[] not null default '{}',
+  term_frequencies smallint[] not null default '{}',
+  term_count integer not null default 0,
+  created_at timestamptz not null default now(),
+  primary key (subject_key, document_id, position),
+  foreign key (subject_key, project_id) references subject (subject_key, project_id) on delete cascade,
+  foreign key (subject_key, document_id) references document (subject_key, id) on delete cascade,
+  check (cardinality(terms) = cardinality(term_frequencies))
+);
+create index chunk_lexical on chunk using gin (terms memory_terms_ops);
+comment on table chunk is 'Passages of a document, in order';
+
+create table chunk_embedding (
+  subject_key uuid not null,
+  model_id smallint not null references embedding_model,
+  document_id text not null,
+  position integer not null,
+  project_id uuid not null,
+  embedding vector not null,
+  primary key (subject_key, model_id, document_id, position),
+  foreign key (subject_key, project_id) references subject (subject_key, project_id) on delete cascade,
+  foreign key (subject_key, document_id, position) references chunk (subject_key, document_id, position) on delete cascade
+);
+comment on table chunk_embedding is 'The meaning of each chunk as a vector, per embedding model';
+
+create table memory_source (
+  subject_key uuid not null,
+  memory_id text not null,
+  document_id text not null,
+  project_id uuid not null,
+  chunk_position integer,
+  added_at timestamptz not null default now(),
+  primary key (subject_key, memory_id, document_id),
+  foreign key (subject_key, project_id) references subject (subject_key, project_id) on delete cascade,
+  foreign key (subject_key, memory_id) references memory (subject_key, id) on delete cascade,
+  foreign key (subject_key, document_id) references document (subject_key, id) on delete cascade
+);
+create index memory_source_document on memory_source (subject_key, document_id);
+comment on table memory_source is 'Which documents a memory was drawn from';
+
+create table message (
+  subject_key uuid not null,
+  id uuid not null default gen_random_uuid(),
+  project_id uuid not null,
+  conversation_id text,
+  sequence integer,
+  role text not null,
+  name text,
+  content text not null,
+  request_id text,
+  model text,
+  processed boolean not null default false,
+  metadata jsonb not null default '{}' check (jsonb_typeof(metadata) = 'object'),
+  created_at timestamptz not null default now(),
+  primary key (subject_key, id),
+  foreign key (subject_key, project_id) references subject (subject_key, project_id) on delete cascade
+);
+create index message_in_order on message (subject_key, conversation_id, sequence);
+comment on table message is 'Conversation messages, for the APIs whose contract keeps them';
+
+select _isolate('document');
+select _isolate('chunk');
+select _isolate('chunk_embedding');
+select _isolate('memory_source');
+select _isolate('message');
+
+create function message_add(
+  subject text, role text, content text,
+  conversation_id text default null, name text default null, metadata jsonb default '{}', created_at timestamptz default now()
+) returns uuid
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  key uuid := _subject_for_write(subject);
+  new_id uuid;
+begin
+  insert into message (subject_key, project_id, conversation_id, sequence, role, name, content, metadata, created_at)
+  select key, _project(), message_add.conversation_id, coalesce(max(m.sequence) + 1, 0), message_add.role, message_add.name,
+         _check_text(message_add.content), _check_metadata(message_add.metadata), message_add.created_at
+  from message m
+  where m.subject_key = key and m.conversation_id is not distinct from message_add.conversation_id
+  returning id into new_id;
+  return new_id;
+end
+$$;
+comment on function message_add(text, text, text, text, text, jsonb, timestamptz) is
+  'Keeps a message of a conversation with the subject and returns its id; it is numbered within the conversation';
+
+-- Documents --------------------------------------------------------------------------------------------------------------
+
+create function document_add(
+  subject text, content text,
+  custom_id text default null, metadata jsonb default '{}', title text default null, type text default 'text',
+  url text default null, filepath text default null, task_type text default 'memory', document_date timestamptz default null
+) returns text
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  key uuid := _subject_for_write(subject);
+  known document;
+  new_id text;
+begin
+  content := _check_text(content);
+  metadata := _check_metadata(coalesce(metadata, '{}'));
+  custom_id := _check_custom_id(custom_id);
+  select * into known from document d where d.subject_key = key and d.custom_id = document_add.custom_id for update;
+  if known.id is null then
+    insert into document (subject_key, id, project_id, custom_id, title, type, url, filepath, content, metadata, task_type, document_date)
+    values (key, _new_id('doc'), _project(), document_add.custom_id, document_add.title, document_add.type, document_add.url,
+            document_add.filepath, document_add.content, document_add.metadata, document_add.task_type, document_add.document_date)
+    returning id into new_id;
+  else
+    new_id := known.id;
+    update document d
+    set content = document_add.content, metadata = d.metadata || document_add.metadata, status = 'queued', error = null,
+        title = coalesce(document_add.title, d.title), url = coalesce(document_add.url, d.url),
+        filepath = coalesce(document_add.filepath, d.filepath), task_type = document_add.task_type,
+        document_date = coalesce(document_add.document_date, d.document_date), updated_at = now()
+    where d.subject_key = key and d.id = new_id;
+  end if;
+  perform _job_enqueue(key, 'document', null, null, new_id);
+  update subject s set updated_at = now() where s.subject_key = key;
+  return new_id;
+end
+$$;
+comment on function document_add(text, text, text, jsonb, text, text, text, text, text, timestamptz) is
+  'Adds a document about a subject and returns its id; the job queue chunks it and draws memories from it (task_type superrag: chunks only). '
+  'The same custom_id again replaces the content of the document that is there';
+
+create function document_delete(subject text, id text) returns boolean
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  key uuid := subject_key(subject);
+begin
+  perform from subject s where s.subject_key = key for update;
+  perform _forget_unsupported(key, document_delete.id, '{}', 'source document deleted');
+  delete from document d where d.subject_key = key and d.id = document_delete.id;
+  return found;
+end
+$$;
+comment on function document_delete(text, text) is
+  'Deletes a document for good, with its chunks; memories that rest on it alone are forgotten. False when there was none';
+
+-- Forgets the memories that rest on one document alone, but for those that it still supports.
+create function _forget_unsupported(key uuid, source_document text, still_supported text[], reason text) returns integer
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  forgotten integer;
+begin
+  update memory m set forgotten_at = now(), forget_reason = reason
+  where m.subject_key = key and m.superseded_at is null and m.forgotten_at is null and m.source_type = 'document'
+    and m.id <> all (still_supported)
+    and exists (select from memory_source s
+                where s.subject_key = key and s.memory_id = m.id and s.document_id = source_document)
+    and not exists (select from memory_source s
+                    where s.subject_key = key and s.memory_id = m.id and s.document_id <> source_document);
+  get diagnostics forgotten = row_count;
+  return forgotten;
+end
+$$;
+
+create function _embed_chunks(key uuid, source_document text default null) returns integer
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  model smallint := _embedding_model_id();
+  embedded integer;
+begin
+  if model is null then
+    return 0;
+  end if;
+  insert into chunk_embedding (subject_key, model_id, document_id, position, project_id, embedding)
+  select c.subject_key, model, c.document_id, c.position, c.project_id, _embed_passage(c.content)
+  from chunk c
+  where c.subject_key = key and (source_document is null or c.document_id = source_document)
+    and not exists (select from chunk_embedding e where e.subject_key = key and e.model_id = model
+                    and e.document_id = c.document_id and e.position = c.position)
+  on conflict do nothing;
+  get diagnostics embedded = row_count;
+  return embedded;
+end
+$$;
+
+-- Brings the chunks of a document in line with its content; a chunk that did not change keeps its vector.
+create function _document_chunk(key uuid, source document) returns integer
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  positions integer[];
+  contents text[];
+  headings text[];
+begin
+  select array_agg(c.position order by c.position), array_agg(c.content order by c.position), array_agg(c.heading order by c.position)
+  into positions, contents, headings
+  from _chunks(source.content, source.type) c;
+  delete from chunk c
+  where c.subject_key = key and c.document_id = source.id
+    and c.content is distinct from contents[array_position(positions, c.position)];
+  insert into chunk (subject_key, document_id, position, project_id, heading, content, terms, term_frequencies, term_count)
+  select key, source.id, w.position, source.project_id, w.heading, w.content, t.terms, t.frequencies, t.total
+  from unnest(positions, headings, contents) w (position, heading, content)
+  cross join lateral _terms(key, w.content) t
+  on conflict (subject_key, document_id, position) do nothing;
+  return coalesce(cardinality(positions), 0);
+end
+$$;

@@ -1,0 +1,44 @@
+-- Who may call what, and what a dump holds.
+
+-- Ordinary users of the product: everything of their own project, which row security decides.
+grant usage on schema memory_profile to public;
+grant select on project, embedding_model to memory_profile_user;
+grant select, insert, update, delete on
+  subject, event, memory, memory_relation, memory_embedding, memory_source, profile_schema, document, chunk, chunk_embedding, message, job
+  to memory_profile_user;
+-- Whoever created the extension uses it, also where a trusted install made it without superuser rights.
+grant memory_profile_user to @extowner@;
+grant select, insert, update, delete on project, project_role, api_key to @extowner@;
+
+-- Administration and what runs with the rights of the extension's owner.
+revoke execute on function
+  project_create(text, jsonb), project_bind(text, name, boolean), project_unbind(text, name), project_drop(text),
+  api_key_create(text, text, text[], text[], timestamptz), api_key_revoke(text), embedding_model_verify(text),
+  _isolate(regclass), _authenticate(text), _embedding_model_id()
+  from public;
+grant execute on function
+  project_create(text, jsonb), project_bind(text, name, boolean), project_unbind(text, name), project_drop(text),
+  api_key_create(text, text, text[], text[], timestamptz), api_key_revoke(text), embedding_model_verify(text)
+  to @extowner@;
+grant execute on function _embedding_model_id() to memory_profile_user;
+grant execute on function _authenticate(text) to memory_profile_http;
+comment on function embedding_model_verify(text) is 'Reads a packed model in full and compares it with its checksum; an error when it is damaged or missing';
+
+grant usage on schema memory_profile_http to memory_profile_http;
+revoke execute on all functions in schema memory_profile_http from public;
+grant execute on all functions in schema memory_profile_http to memory_profile_http;
+
+-- A dump holds every row: without this, pg_dump leaves the rows of an extension's tables out.
+do $$
+declare
+  relation regclass;
+begin
+  for relation in
+    select oid from pg_class where relnamespace = 'memory_profile'::regnamespace and relkind in ('r', 'S') order by oid
+  loop
+    perform pg_extension_config_dump(relation, '');
+  end loop;
+end
+$$;
+
+notify pgrst, 'reload schema';

@@ -1,0 +1,147 @@
+//! From text to fields, memories, passages and summaries.
+
+use pgrx::JsonB;
+use pgrx::prelude::*;
+use rules::extract::{self, FieldSpec, Input, Kind};
+use rules::chunk::{self, ChunkKind};
+use rules::summary::{self, SummaryField, SummaryMemory};
+use serde_json::{Value, json};
+
+use crate::error::{Result, invalid_parameter};
+
+/// PostgreSQL counts microseconds from 2000-01-01, the rules from 1970-01-01.
+const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
+
+/// Tokens of one chunk: half of what the usual sentence models read, so that no passage is cut off.
+const CHUNK_TOKENS: usize = 128;
+
+/// Tokens that a chunk repeats of the one before it.
+const CHUNK_OVERLAP: usize = 16;
+
+/// A point in time of the rules as PostgreSQL's.
+pub fn timestamp(unix_micros: i64) -> Option<TimestampWithTimeZone> {
+    unix_micros.checked_sub(POSTGRES_EPOCH)?.try_into().ok()
+}
+
+/// What the built-in extractor finds in a text: `{"fields": [...], "memories": [...], "messages": [...], "notes": [...]}`.
+#[pg_extern(stable, parallel_safe)]
+fn _extract(
+    data: &str,
+    input_type: Option<&str>,
+    moment: TimestampWithTimeZone,
+    fields: JsonB,
+    subject_name: Option<&str>,
+) -> JsonB {
+    let schema: Vec<FieldSpec> = fields.0.as_array().into_iter().flatten().map(field_spec).collect();
+    let now = pg_sys::TimestampTz::from(moment).saturating_add(POSTGRES_EPOCH);
+    let found = extract::extract(&Input { text: data, input_type, now, schema: &schema, subject_name });
+    JsonB(json!({
+        "fields": found.fields.iter().map(|field| json!({
+            "key": field.key, "value": field.value, "confidence": field.confidence,
+        })).collect::<Vec<_>>(),
+        "memories": found.memories.iter().map(|memory| json!({
+            "content": memory.content, "kind": memory.kind.as_str(), "is_static": memory.is_static,
+            "confidence": memory.confidence, "importance": memory.importance,
+            "event_date": iso(memory.event_date), "forget_after": iso(memory.forget_after),
+        })).collect::<Vec<_>>(),
+        "messages": found.messages.iter().map(|message| json!({
+            "role": message.role.as_str(), "name": message.name, "content": message.content, "date": iso(message.date),
+        })).collect::<Vec<_>>(),
+        "notes": found.notes,
+    }))
+}
+
+fn field_spec(field: &Value) -> FieldSpec {
+    let text = |name: &str| field[name].as_str().map(str::to_owned);
+    FieldSpec {
+        key: text("key").unwrap_or_default(),
+        field_type: text("type").unwrap_or_default(),
+        enum_values: field["enum_values"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|value| value.as_str().map(str::to_owned))
+            .collect(),
+        pattern: text("pattern"),
+        label: text("label"),
+    }
+}
+
+fn iso(micros: Option<i64>) -> Option<String> {
+    micros.and_then(rules::time::format_micros)
+}
+
+/// The passages of a document, on its own structure.
+#[pg_extern(immutable, parallel_safe)]
+fn _chunks(
+    content: &str,
+    document_type: &str,
+) -> Result<TableIterator<'static, (name!(position, i32), name!(heading, Option<String>), name!(content, String))>> {
+    let chunks = chunk::chunk(content, chunk_kind(content, document_type), CHUNK_TOKENS, CHUNK_OVERLAP);
+    let rows: Vec<_> = chunks
+        .into_iter()
+        .map(|chunk| Ok((i32::try_from(chunk.position)?, chunk.heading, chunk.content)))
+        .collect::<Result<_, std::num::TryFromIntError>>()
+        .map_err(|_| invalid_parameter("the document has too many passages"))?;
+    Ok(TableIterator::new(rows))
+}
+
+/// Where a document may be cut: what its type says, or else what it looks like.
+fn chunk_kind(content: &str, document_type: &str) -> ChunkKind {
+    let is_heading = |line: &str| line.trim_start_matches('#').starts_with(' ') && line.starts_with('#');
+    match document_type {
+        "chat" | "conversation" => ChunkKind::Chat,
+        "markdown" | "github_markdown" | "notion_doc" => ChunkKind::Markdown,
+        _ if content.lines().any(is_heading) => ChunkKind::Markdown,
+        _ => ChunkKind::Text,
+    }
+}
+
+/// A title for a document that came without one.
+#[pg_extern(immutable, parallel_safe)]
+fn _document_title(content: &str) -> Option<String> {
+    chunk::title(content)
+}
+
+/// The opening of a document, as its summary.
+#[pg_extern(immutable, parallel_safe)]
+fn _document_summary(content: &str) -> Option<String> {
+    chunk::summary(content)
+}
+
+/// Two or three plain sentences about a subject, from its profile fields and most important memories.
+#[pg_extern(immutable, parallel_safe)]
+fn _profile_summary(fields: JsonB, memories: JsonB) -> Option<String> {
+    let fields: Vec<(&str, String, f32)> = members(&fields).filter_map(summary_field).collect();
+    let fields: Vec<SummaryField<'_>> =
+        fields.iter().map(|(key, value, confidence)| SummaryField { key, value, confidence: *confidence }).collect();
+    let memories: Vec<SummaryMemory<'_>> = members(&memories).filter_map(summary_memory).collect();
+    summary::profile_summary(&fields, &memories)
+}
+
+fn members(array: &JsonB) -> impl Iterator<Item = &Value> {
+    array.0.as_array().into_iter().flatten()
+}
+
+fn summary_field(field: &Value) -> Option<(&str, String, f32)> {
+    Some((field["key"].as_str()?, rules::wording::text_of(&field["value"]), number(&field["confidence"])?))
+}
+
+fn summary_memory(memory: &Value) -> Option<SummaryMemory<'_>> {
+    Some(SummaryMemory {
+        content: memory["content"].as_str()?,
+        kind: match memory["kind"].as_str()? {
+            "preference" => Kind::Preference,
+            "event" => Kind::Event,
+            "context" | "note" => Kind::Context,
+            _ => Kind::Fact,
+        },
+        is_static: memory["is_static"].as_bool()?,
+        importance: number(&memory["importance"])?,
+        updated: memory["updated"].as_i64()?,
+    })
+}
+
+fn number(value: &Value) -> Option<f32> {
+    value.as_f64().map(|number| number as f32)
+}

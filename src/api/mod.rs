@@ -1,0 +1,9 @@
+//! What computes behind the SQL functions, one file per subject matter. Set logic stands in `sql/`; here a function
+//! takes plain values, asks one of the pure crates, and turns its answer or its refusal into PostgreSQL's terms.
+
+mod checks;
+mod embedding;
+mod identity;
+mod learning;
+mod profiles;
+mod search;

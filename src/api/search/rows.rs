@@ -1,0 +1,79 @@
+//! The texts of the hits that a search returns.
+
+use pgrx::JsonB;
+use pgrx::prelude::*;
+use pgrx::spi::SpiClient;
+use serde_json::Value;
+
+use super::candidates::{Hit, Side, optional, required, select};
+use crate::error::{Result, internal};
+
+/// A row of `memory_search`, in the order of its columns.
+pub type Row = (
+    String,
+    Option<String>,
+    Option<String>,
+    f64,
+    JsonB,
+    i32,
+    TimestampWithTimeZone,
+    String,
+    String,
+    bool,
+    Option<String>,
+    Option<String>,
+    TimestampWithTimeZone,
+    JsonB,
+);
+
+/// Reads the rows of the hits, in their order.
+pub fn read(client: &SpiClient<'_>, hits: &[Hit]) -> Result<Vec<Row>> {
+    let mut rows: Vec<Option<Row>> = hits.iter().map(|_| None).collect();
+    for side in [Side::Memories, Side::Chunks] {
+        let places: Vec<usize> = (0..hits.len()).filter(|place| hits[*place].side == side).collect();
+        if places.is_empty() {
+            continue;
+        }
+        let keys: Vec<pgrx::Uuid> = places.iter().map(|place| hits[*place].subject).collect();
+        let ids: Vec<String> = places.iter().map(|place| hits[*place].id.clone()).collect();
+        let query = match side {
+            Side::Memories => include_str!("../../../sql/search/memory_rows.sql"),
+            Side::Chunks => include_str!("../../../sql/search/chunk_rows.sql"),
+        };
+        for row in select(client, query, &[keys.into(), ids.into()])? {
+            let nth = usize::try_from(required::<i64>(row.get(1))?).map_err(internal)?;
+            let place = places[nth - 1];
+            let hit = &hits[place];
+            let text: String = required(row.get(3))?;
+            let (memory, chunk) = match side {
+                Side::Memories => (Some(text), None),
+                Side::Chunks => (None, Some(text)),
+            };
+            rows[place] = Some((
+                required(row.get(2))?,
+                memory,
+                chunk,
+                hit.scored.similarity,
+                required(row.get(4))?,
+                required(row.get(5))?,
+                required(row.get(6))?,
+                required(row.get(7))?,
+                required(row.get(8))?,
+                required(row.get(9))?,
+                optional(row.get(10))?,
+                optional(row.get(11))?,
+                required(row.get(12))?,
+                JsonB(serde_json::to_value(hit.scored).map(without_index).map_err(internal)?),
+            ));
+        }
+    }
+    Ok(rows.into_iter().flatten().collect())
+}
+
+/// The score without the candidate's place in a list that the caller never saw.
+fn without_index(mut scored: Value) -> Value {
+    if let Some(members) = scored.as_object_mut() {
+        members.remove("index");
+    }
+    scored
+}

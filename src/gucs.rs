@@ -1,0 +1,140 @@
+//! Every setting of the library. A setting is private to this file; its getter is the interface.
+
+use std::ffi::CString;
+
+use pgrx::pg_sys;
+use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
+use uuid::Uuid;
+
+/// The project of the session. Superuser context, so that only the functions which check a right can write it: row
+/// security rests on this.
+static PROJECT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+
+/// The subjects that the session's API key is limited to, as a comma-separated list of keys; empty means no limit.
+static SUBJECTS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+
+/// The embedding model of new memories and queries. Settable by administrators only: two sessions that embed with
+/// different models would not find each other's memories.
+static EMBEDDING_MODEL: GucSetting<Option<CString>> =
+    GucSetting::<Option<CString>>::new(Some(c"all-MiniLM-L6-v2"));
+
+/// Where packed models lie; empty means `extension/memory_profile` below PostgreSQL's share directory.
+static MODEL_DIRECTORY: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+
+/// Databases whose jobs the background worker runs. Empty by default: a preloaded library must not open connections
+/// to databases that nobody named.
+static WORKER_DATABASES: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+
+/// How long an idle worker sleeps. Half a second keeps a waiting reader's delay below what a person notices, at two
+/// index probes a second.
+static WORKER_NAPTIME: GucSetting<i32> = GucSetting::<i32>::new(500);
+
+/// Defines the settings; called once per process, before anything reads them.
+pub fn define() {
+    let hidden = GucFlags::NO_SHOW_ALL | GucFlags::DISALLOW_IN_FILE;
+    GucRegistry::define_string_guc(
+        c"memory_profile.project",
+        c"The project that this session works in.",
+        c"Set by memory_profile.use_project() and by the check of an API key; ordinary roles cannot SET it.",
+        &PROJECT,
+        GucContext::Suset,
+        hidden,
+    );
+    GucRegistry::define_string_guc(
+        c"memory_profile.subjects",
+        c"The subjects that this session is limited to.",
+        c"Set by the check of an API key; ordinary roles cannot SET it.",
+        &SUBJECTS,
+        GucContext::Suset,
+        hidden,
+    );
+    GucRegistry::define_string_guc(
+        c"memory_profile.embedding_model",
+        c"The embedding model of new memories and of queries.",
+        c"The name of a packed model, without .mpm, in memory_profile.model_directory; empty turns embeddings off.",
+        &EMBEDDING_MODEL,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_string_guc(
+        c"memory_profile.model_directory",
+        c"The directory of packed embedding models.",
+        c"Empty means extension/memory_profile below the share directory of PostgreSQL.",
+        &MODEL_DIRECTORY,
+        GucContext::Suset,
+        GucFlags::SUPERUSER_ONLY,
+    );
+    GucRegistry::define_string_guc(
+        c"memory_profile.worker_databases",
+        c"Databases whose jobs the background worker runs, separated by commas.",
+        c"Read at server start, where the library is in shared_preload_libraries.",
+        &WORKER_DATABASES,
+        // Not Postmaster: such a setting cannot be defined by a session that loads the library later.
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"memory_profile.worker_naptime",
+        c"How long an idle background worker sleeps between two looks at the job queue.",
+        c"",
+        &WORKER_NAPTIME,
+        10,
+        3_600_000,
+        GucContext::Sighup,
+        GucFlags::UNIT_MS,
+    );
+    reserve_prefix();
+}
+
+/// Makes every other `memory_profile.*` name an error instead of a silent placeholder.
+fn reserve_prefix() {
+    #[cfg(feature = "pg14")]
+    #[allow(unsafe_code)]
+    // SAFETY: the argument is a NUL-terminated string with static lifetime.
+    unsafe {
+        pg_sys::EmitWarningsOnPlaceholders(c"memory_profile".as_ptr());
+    }
+    #[cfg(not(feature = "pg14"))]
+    #[allow(unsafe_code)]
+    // SAFETY: the argument is a NUL-terminated string with static lifetime.
+    unsafe {
+        pg_sys::MarkGUCPrefixReserved(c"memory_profile".as_ptr());
+    }
+}
+
+/// The project that was established for the session, if any.
+pub fn project() -> Option<Uuid> {
+    Uuid::parse_str(&text(&PROJECT)).ok()
+}
+
+/// The keys of the subjects that the session is limited to; `None` means no limit.
+///
+/// What cannot be read limits to nothing at all: the list fails closed.
+pub fn subjects() -> Option<Vec<Uuid>> {
+    let list = text(&SUBJECTS);
+    (!list.is_empty()).then(|| list.split(',').filter_map(|key| Uuid::parse_str(key).ok()).collect())
+}
+
+/// The name of the embedding model; `None` when embeddings are turned off.
+pub fn embedding_model() -> Option<String> {
+    Some(text(&EMBEDDING_MODEL)).filter(|name| !name.is_empty())
+}
+
+/// The directory of packed models; `None` means the default one.
+pub fn model_directory() -> Option<String> {
+    Some(text(&MODEL_DIRECTORY)).filter(|path| !path.is_empty())
+}
+
+/// The databases that background workers serve.
+pub fn worker_databases() -> Vec<String> {
+    text(&WORKER_DATABASES).split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+/// How long an idle worker sleeps.
+pub fn worker_naptime() -> std::time::Duration {
+    std::time::Duration::from_millis(u64::try_from(WORKER_NAPTIME.get()).unwrap_or(500))
+}
+
+fn text(setting: &GucSetting<Option<CString>>) -> String {
+    setting.get().map(|value| value.to_string_lossy().into_owned()).unwrap_or_default()
+}

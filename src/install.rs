@@ -1,0 +1,37 @@
+//! The install order: one line per file of `sql/`, each after the one above it.
+
+use pgrx::extension_sql_file;
+
+extension_sql_file!("../sql/00_types.sql", name = "types", bootstrap);
+extension_sql_file!("../sql/10_vector.sql", name = "vector", requires = ["types"]);
+extension_sql_file!("../sql/11_halfvec.sql", name = "halfvec", requires = ["vector"]);
+extension_sql_file!("../sql/12_pgvector.sql", name = "pgvector", requires = ["halfvec"]);
+extension_sql_file!(
+    "../sql/20_projects.sql",
+    name = "projects",
+    requires = ["pgvector", _session_project, _session_subjects, _subject_key]
+);
+extension_sql_file!("../sql/21_subjects.sql", name = "subjects", requires = ["projects", _check_subject]);
+extension_sql_file!("../sql/30_memories.sql", name = "memories", requires = ["subjects"]);
+extension_sql_file!("../sql/32_profiles.sql", name = "profiles", requires = ["memories"]);
+extension_sql_file!("../sql/34_documents.sql", name = "documents", requires = ["profiles"]);
+extension_sql_file!("../sql/40_search.sql", name = "search", requires = ["documents", memory_search]);
+extension_sql_file!(
+    "../sql/42_portability.sql",
+    name = "portability",
+    requires = ["search", _field_sentence, _profile_summary, _trait_type, _uuid_or_null]
+);
+extension_sql_file!("../sql/60_jobs.sql", name = "jobs", requires = ["portability", _extract]);
+extension_sql_file!("../sql/70_http.sql", name = "http", requires = ["jobs"]);
+extension_sql_file!("../sql/70_http_members.sql", name = "http_members", requires = ["http"]);
+extension_sql_file!("../sql/71_http_supermemory.sql", name = "http_supermemory", requires = ["http_members"]);
+extension_sql_file!(
+    "../sql/71_http_supermemory_documents.sql",
+    name = "http_supermemory_documents",
+    requires = ["http_supermemory"]
+);
+extension_sql_file!("../sql/72_http_mnexium.sql", name = "http_mnexium", requires = ["http_supermemory_documents"]);
+extension_sql_file!("../sql/73_http_getprofile.sql", name = "http_getprofile", requires = ["http_mnexium"]);
+extension_sql_file!("../sql/74_http_getprofile_ai.sql", name = "http_getprofile_ai", requires = ["http_getprofile"]);
+extension_sql_file!("../sql/79_http_dispatch.sql", name = "http_dispatch", requires = ["http_getprofile_ai"]);
+extension_sql_file!("../sql/90_grants.sql", name = "grants", finalize);

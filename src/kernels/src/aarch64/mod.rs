@@ -1,0 +1,3 @@
+//! AArch64 instruction sets.
+
+pub(crate) mod neon;

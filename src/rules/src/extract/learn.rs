@@ -1,0 +1,570 @@
+//! From the parts of a text to what they teach: each sentence passes the gate, becomes canonical, gets its dates and is
+//! read by the rules.
+
+use std::collections::{BTreeMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use jiff::civil::Date;
+use regex::{Captures, Regex};
+use serde_json::Value;
+
+use super::dates::{self, Tense, When};
+use super::fields::{self, Fields};
+use super::gate::{self, Refusal};
+use super::person::{self, Names};
+use super::rulebook::{Meaning, Rule, RuleBook, SUBJECT};
+use super::source::{self, Place, Speaker, Unit};
+use super::{Extraction, Input, Kind, MAX_CONFIDENCE, MAX_INPUT_BYTES, MAX_MEMORIES, Memory, markup, naming, sentence};
+
+struct Learner<'a> {
+    book: &'a RuleBook,
+    now: i64,
+    names: Names,
+    name: Option<String>,
+    fields: Option<Fields<'a>>,
+    memories: Vec<Memory>,
+    seen: HashSet<String>,
+    /// Sentences read before, by their hash: a text that repeats itself is read once.
+    heard: HashSet<u64>,
+    refused: BTreeMap<Refusal, usize>,
+    full: bool,
+}
+
+/// Whose sentences are being read, and when they were said.
+#[derive(Clone)]
+struct Voice {
+    name: Option<String>,
+    date: i64,
+    /// The subject of the profile, rather than another speaker.
+    own: bool,
+    chat: bool,
+    /// A leading pronoun means the subject.
+    known: bool,
+}
+
+/// Learns fields and memories from a text.
+pub(super) fn learn(input: &Input<'_>) -> Extraction {
+    let book = RuleBook::english();
+    let mut notes = Vec::new();
+    let mut text = input.text;
+    if text.len() > MAX_INPUT_BYTES {
+        let mut end = MAX_INPUT_BYTES;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        notes.push(format!("the text is longer than {MAX_INPUT_BYTES} bytes; the rest was not read"));
+        text = &text[..end];
+    }
+    let input = &Input { text, ..*input };
+    let mut source = source::parse(book, input);
+    notes.append(&mut source.notes);
+    let given = input.subject_name.map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned);
+    let named =
+        (!source.several).then(|| naming::own_name(book, &source.units, naming::is_description(input))).flatten();
+    let name = given.or_else(|| named.clone().map(|(name, _)| name));
+    let mut learner = Learner {
+        book,
+        now: input.now,
+        names: Names::new(name.as_deref()),
+        name,
+        fields: (!source.several).then(|| Fields::new(book, input.schema, dates::day_of(input.now))),
+        memories: Vec::new(),
+        seen: HashSet::new(),
+        heard: HashSet::new(),
+        refused: BTreeMap::new(),
+        full: false,
+    };
+    // A text in the third person names its subject without saying "my name is".
+    if let (Some((name, Some(span))), Some(fields)) = (&named, &mut learner.fields) {
+        fields.slot("name", name, 0.8, span);
+    }
+    for unit in &source.units {
+        learner.unit(unit, input);
+        if learner.full {
+            break;
+        }
+    }
+    let (fields, field_notes) = learner.fields.map(Fields::finish).unwrap_or_default();
+    notes.extend(field_notes);
+    if source.several {
+        notes.push("several people speak and none is known to be the subject: no field was filled".to_owned());
+    }
+    notes.extend(learner.refused.iter().map(|(refusal, count)| format!("left out {count} {}", refusal.plural())));
+    if learner.full {
+        notes.push(format!("more than {MAX_MEMORIES} statements: the rest was not kept"));
+    }
+    if learner.memories.is_empty() && fields.is_empty() && !text.trim().is_empty() {
+        notes.push("nothing was learned".to_owned());
+    }
+    Extraction { fields, memories: learner.memories, messages: source.messages, notes }
+}
+
+impl Learner<'_> {
+    fn unit(&mut self, unit: &Unit<'_>, input: &Input<'_>) {
+        match unit {
+            Unit::Prose { text, place, speaker, date, chat } => {
+                let mut voice = Voice {
+                    name: self.name.clone(),
+                    date: date.unwrap_or(self.now),
+                    own: true,
+                    chat: *chat,
+                    known: !chat && naming::is_description(input),
+                };
+                if let Speaker::Named(name) = speaker {
+                    voice.own = self.fields.is_some();
+                    voice.name = Some(name.clone());
+                }
+                self.prose(text, place, &mut voice);
+            }
+            Unit::Pair { key, value, span } => self.pair(key, value, span),
+            Unit::Item { heading, text, span } => self.item(heading, text, span),
+            Unit::Log { text, date, span } => self.log(text, *date, span),
+        }
+    }
+
+    fn refuse(&mut self, refusal: Refusal) {
+        *self.refused.entry(refusal).or_default() += 1;
+    }
+
+    fn prose(&mut self, text: &str, place: &Place, voice: &mut Voice) {
+        let ranges = sentence::sentences(text);
+        for (at, range) in ranges.iter().enumerate() {
+            let taken_back = ranges.get(at + 1).map(|next| &text[next.clone()]);
+            if taken_back.is_some_and(|next| next.len() < 25 && self.book.sarcasm.found_in(next)) {
+                self.refuse(Refusal::Sarcasm);
+                continue;
+            }
+            let range = range.clone();
+            let raw = &text[range.clone()];
+            if raw.len() > sentence::MAX_SENTENCE {
+                self.refuse(Refusal::TooLong);
+                continue;
+            }
+            if self.full {
+                return;
+            }
+            let span = place.span(&range);
+            let clean = sentence::cleaned(raw);
+            if !self.heard.insert(hash(&clean, voice)) {
+                continue;
+            }
+            let known = self.sentence(&clean, &span, voice);
+            if !voice.chat {
+                voice.known = known.unwrap_or(voice.known);
+            }
+        }
+    }
+
+    /// Reads a sentence; says whether its subject is the subject, when it can be told.
+    fn sentence(&mut self, text: &str, span: &Range<usize>, voice: &Voice) -> Option<bool> {
+        let whole = text;
+        let text = &text[gate::trimmed(self.book, text)];
+        if let Some(refusal) = gate::refuse_sentence(self.book, whole, text) {
+            self.refuse(refusal);
+            return None;
+        }
+        let mut known = voice.known;
+        let mut about = None;
+        for range in sentence::clauses(text) {
+            let clause = &text[range];
+            let clause = &clause[gate::trimmed(self.book, clause)];
+            let mine = self.clause(clause, span, &Voice { known, ..voice.clone() });
+            known = mine.unwrap_or(known);
+            about = about.or(mine);
+        }
+        about
+    }
+
+    fn clause(&mut self, clause: &str, span: &Range<usize>, voice: &Voice) -> Option<bool> {
+        let elided = self.book.elided.iter().find(|(_, pattern)| pattern.is_match(clause));
+        let elided = elided.filter(|_| !voice.known && !self.book.not_elided.found_in(clause));
+        if let Some(refusal) = gate::refuse_clause(self.book, clause, elided.is_some()) {
+            self.refuse(refusal);
+            return None;
+        }
+        let full = elided.map(|(words, _)| format!("{words} {}", lower_first(clause)));
+        let clause = full.as_deref().unwrap_or(clause);
+        // A subject that is named is meant even where somebody says "my": "Sarah met my sister" is no statement of hers.
+        let named = person::third_person_of(self.book, clause, &self.names, voice.known);
+        let own = person::first_person(self.book, clause);
+        let (canonical, about) = match (named, own) {
+            (Some(canonical), _) if voice.own => (canonical, true),
+            (_, Some(canonical)) => {
+                let about = canonical.starts_with(SUBJECT);
+                (canonical, about)
+            }
+            _ => {
+                let other = clause.split_whitespace().next().is_some_and(|w| w.starts_with(char::is_uppercase));
+                let pronoun =
+                    ["She ", "He ", "They ", "It ", "This ", "That ", "The "].iter().any(|w| clause.starts_with(w));
+                return (other && !pronoun).then_some(false);
+            }
+        };
+        if self.book.small_talk.found_in(&canonical) {
+            self.refuse(Refusal::SmallTalk);
+            return Some(about);
+        }
+        for part in person::sentences_of(self.book, &canonical) {
+            if !self.book.small_talk.found_in(&part) {
+                self.statement(&part, span, voice, !about);
+            }
+        }
+        Some(about)
+    }
+
+    /// Reads a canonical sentence by the rules.
+    fn statement(&mut self, canonical: &str, span: &Range<usize>, voice: &Voice, aside: bool) {
+        static YOU: LazyLock<Regex> =
+            LazyLock::new(|| Regex::new(r"(?i)\b(?:you|your|yours|you're|you've|u|ur)\b").expect("a valid pattern"));
+        let today = dates::day_of(voice.date);
+        let future = self.book.future.found_in(canonical);
+        let tense = if !future && self.book.pastish.found_in(canonical) { Tense::Past } else { Tense::Future };
+        let when = dates::find(self.book, canonical, today, tense);
+        if voice.own
+            && let Some(fields) = &mut self.fields
+        {
+            fields.statement(canonical, span);
+        }
+        let mut more = false;
+        let addressed = YOU.is_match(canonical);
+        let core = &canonical[self.preface(canonical, &when)..];
+        if !core.starts_with(SUBJECT) && aside && self.book.deictic.found_in(core) {
+            self.refuse(Refusal::SmallTalk);
+            return;
+        }
+        for rule in &self.book.rules {
+            let Some(groups) = rule.pattern().captures(core) else { continue };
+            if more && rule.meaning.slot.is_none() {
+                continue;
+            }
+            let value = ["v", "w", "x", "y"].iter().find_map(|g| groups.name(g)).map(|m| m.as_str().trim());
+            let value = value.map(|value| value.trim_end_matches([',', '.', ' ', ';', '!']));
+            if rule.meaning.slot.as_deref() == Some("name") && value.and_then(|v| fields::name(self.book, v)).is_none()
+            {
+                continue;
+            }
+            // "My email is not …" and "my old email was …" give no email.
+            let denied = value.and_then(|v| core.find(v)).is_some_and(|at| {
+                [" not ", "'s old ", "'s former ", "'s previous "].iter().any(|word| core[..at].contains(word))
+            });
+            if denied && rule.meaning.slot.is_some() && !rule.meaning.negated {
+                continue;
+            }
+            // What is said to "you" is talk, unless a rule knows precisely what it states.
+            let loose = rule.meaning.slot.is_none() && rule.meaning.confidence < 0.85;
+            if addressed && loose {
+                self.refuse(Refusal::SmallTalk);
+                return;
+            }
+            if aside && !core.starts_with(SUBJECT) && rule.meaning.slot.is_none() && loose && too_thin(canonical) {
+                return;
+            }
+            let found = Found { rule, groups: &groups, value, canonical, when: &when, tense, today };
+            self.learned(&found, span, voice);
+            if !rule.meaning.also {
+                return;
+            }
+            // Of the rules behind only those that know of another slot have more to say.
+            more = true;
+        }
+    }
+
+    /// Where the statement begins behind "Last week, …": what comes before the subject is a date or an adverbial.
+    fn preface(&self, canonical: &str, when: &[When]) -> usize {
+        let Some(subject) = canonical.find(SUBJECT).filter(|&at| at > 0 && at <= 60) else { return 0 };
+        let before = &canonical[..subject];
+        let date =
+            when.first().is_some_and(|when| when.span.start <= 3 && before[when.span.end.min(subject)..].len() <= 2);
+        if date || self.book.preface.found_in(before) { subject } else { 0 }
+    }
+
+    fn learned(&mut self, found: &Found<'_>, span: &Range<usize>, voice: &Voice) {
+        let meaning = &found.rule.meaning;
+        let mut value = found.value.map(|value| person::render_part(value, voice.name.as_deref()));
+        if meaning.slot.as_deref() == Some("name") {
+            value = value.and_then(|value| fields::name(self.book, &value));
+        }
+        if let (Some(slot), Some(value), Some(fields), true) = (&meaning.slot, found.value, &mut self.fields, voice.own)
+        {
+            fields.slot(slot, value, meaning.confidence, span);
+        }
+        let own_sentence = meaning.say.is_none() || found.rule.meaning.also && found.rule.id == "job";
+        let name = voice.name.as_deref();
+        let content = match (&meaning.say, &value, own_sentence) {
+            // "Sarah's name is Sarah" tells nobody anything.
+            (Some(say), Some(value), false) => {
+                let name = name.filter(|_| meaning.slot.as_deref() != Some("name"));
+                person::render(&say.replace("{S}", &SUBJECT.to_string()).replace("{v}", value), name)
+            }
+            _ => person::render(&dated(found.canonical, found.when, meaning.no_date), name),
+        };
+        let slot = meaning.slot.as_deref().and_then(|slot| self.single_slot(slot, found.groups));
+        let mut memory = Memory {
+            content,
+            subject: voice.name.clone(),
+            kind: meaning.kind,
+            slot,
+            value,
+            negated: meaning.negated,
+            is_static: meaning.is_static,
+            confidence: meaning.confidence,
+            importance: meaning.importance,
+            event_date: None,
+            forget_after: None,
+            evidence: span.clone(),
+        };
+        if !meaning.no_date {
+            place_in_time(&mut memory, found, meaning);
+        }
+        self.keep(memory);
+    }
+
+    /// The slot under which a second value contradicts the first; `None` where a person has many.
+    fn single_slot(&self, slot: &str, groups: &Captures<'_>) -> Option<String> {
+        let kin = groups.name("k").map(|m| m.as_str().to_lowercase());
+        match (slot, kin) {
+            ("favorite", Some(what)) => Some(format!("favorite.{}", what.trim())),
+            ("relation", Some(kin)) => self.book.single_kin.contains(&kin).then(|| format!("relation.{kin}")),
+            _ => self.book.single.contains(slot).then(|| slot.to_owned()),
+        }
+    }
+
+    fn keep(&mut self, mut memory: Memory) {
+        if memory.content.is_empty() || !memory.content.contains(' ') {
+            return;
+        }
+        if self.memories.len() >= MAX_MEMORIES {
+            self.full = true;
+            return;
+        }
+        memory.confidence = memory.confidence.min(MAX_CONFIDENCE);
+        if self.seen.insert(memory.content.to_lowercase()) {
+            self.memories.push(memory);
+        }
+    }
+
+    /// A memory in the words of a key.
+    fn keyed(&mut self, meaning: &Meaning, key: &str, value: &str, span: &Range<usize>) {
+        let name = self.name.clone();
+        let named = name.as_deref().filter(|_| meaning.slot.as_deref() != Some("name"));
+        let say = meaning.say.as_deref().unwrap_or("{S}'s {k} is {v}");
+        let text = say.replace("{S}", &SUBJECT.to_string()).replace("{k}", &key.to_lowercase()).replace("{v}", value);
+        let mut memory = Memory {
+            content: person::render(&text, named),
+            subject: name,
+            kind: meaning.kind,
+            slot: meaning.slot.clone().filter(|slot| self.book.single.contains(slot)),
+            value: Some(value.to_owned()),
+            negated: meaning.negated,
+            is_static: meaning.is_static,
+            confidence: meaning.confidence,
+            importance: meaning.importance,
+            event_date: None,
+            forget_after: None,
+            evidence: span.clone(),
+        };
+        if memory.content.len() > 1_000 {
+            memory.content.truncate(floor_boundary(&memory.content, 1_000));
+        }
+        self.keep(memory);
+    }
+
+    fn pair(&mut self, key: &str, value: &Value, span: &Range<usize>) {
+        let book = self.book;
+        let bare = markup::bare_key(key);
+        let unknown = Meaning {
+            kind: Kind::Fact,
+            is_static: true,
+            confidence: 0.7,
+            importance: 0.5,
+            slot: None,
+            negated: false,
+            plan: false,
+            no_date: true,
+            also: false,
+            say: None,
+        };
+        let known = book.key(bare);
+        let meaning = known.unwrap_or(&unknown);
+        if let Value::String(text) = value
+            && (text.trim().is_empty()
+                || matches!(text.trim().to_lowercase().as_str(), "n/a" | "none" | "null" | "-" | "unknown"))
+        {
+            return;
+        }
+        let taken = self.fields.as_mut().is_some_and(|fields| fields.pair(bare, value, meaning.slot.as_deref(), span));
+        if book.is_no_key(bare) && !taken {
+            return;
+        }
+        let values: Vec<String> = match value {
+            Value::String(text) if meaning.say.as_deref() == Some("{v}") || is_sentence(book, text) => {
+                let mut voice = Voice { name: self.name.clone(), date: self.now, own: true, chat: false, known: true };
+                return self.prose(text, &Place::Within(span.clone()), &mut voice);
+            }
+            Value::String(text)
+                if known.is_some_and(|m| m.slot.as_deref().is_none_or(|s| !book.single.contains(s))) =>
+            {
+                text.split([',', ';']).map(|item| item.trim().trim_start_matches("and ").to_owned()).collect()
+            }
+            Value::String(text) => vec![text.trim().to_owned()],
+            Value::Array(items) => items.iter().filter_map(scalar).collect(),
+            other => scalar(other).into_iter().collect(),
+        };
+        for value in values.iter().filter(|value| !value.is_empty()) {
+            let fits = match meaning.slot.as_deref() {
+                Some("name") => fields::name(book, value).is_some(),
+                Some("email") => value.contains('@'),
+                _ => true,
+            };
+            if fits && value.len() <= 500 {
+                self.keyed(meaning, bare, value.trim_end_matches('.'), span);
+            }
+        }
+    }
+
+    fn item(&mut self, heading: &str, text: &str, span: &Range<usize>) {
+        let book = self.book;
+        let Some(meaning) = book.key(markup::bare_key(heading)) else { return };
+        if is_sentence(book, text) || meaning.say.as_deref() == Some("{v}") {
+            let mut voice = Voice { name: self.name.clone(), date: self.now, own: true, chat: true, known: true };
+            return self.prose(text, &Place::Within(span.clone()), &mut voice);
+        }
+        if let Some(fields) = &mut self.fields {
+            fields.pair(heading, &Value::String(text.to_owned()), meaning.slot.as_deref(), span);
+        }
+        if text.len() <= 500 {
+            self.keyed(meaning, markup::bare_key(heading), text.trim_end_matches(['.', ',', ';']), span);
+        }
+    }
+
+    /// A dated line: the subject's own sentence, or what they were recorded doing.
+    fn log(&mut self, text: &str, date: Option<i64>, span: &Range<usize>) {
+        let at = date.unwrap_or(self.now);
+        let clean = sentence::cleaned(text);
+        let voice = Voice { name: self.name.clone(), date: at, own: true, chat: true, known: false };
+        let before = self.memories.len();
+        if person::first_person(self.book, &clean).is_some() {
+            self.sentence(&clean, span, &voice);
+            for memory in &mut self.memories[before..] {
+                memory.event_date = memory.event_date.or(date);
+            }
+            return;
+        }
+        let first = clean.split_whitespace().next().unwrap_or_default().to_lowercase();
+        let past = first.ends_with("ed") && first.len() > 3 || self.book.past.contains(&first);
+        let canonical = match person::third_person_of(self.book, &clean, &self.names, false) {
+            Some(canonical) => canonical,
+            None if past => format!("{SUBJECT} {}", lower_first(&clean)),
+            None => format!("{SUBJECT}'s activity: {clean}"),
+        };
+        let day = dates::day_of(at);
+        let when = dates::find(self.book, &canonical, day, Tense::Past);
+        let mut text = dated(&canonical, &when, false);
+        if when.is_empty() && date.is_some() {
+            let month = self.book.month_names.get(usize::try_from(day.month() - 1).unwrap_or(0));
+            let text_end = text.trim_end_matches(['.', '!', ' ']).len();
+            text.truncate(text_end);
+            text.push_str(&format!(" on {} {} {}", day.day(), month.map_or("", String::as_str), day.year()));
+        }
+        if text.len() > sentence::MAX_SENTENCE {
+            return self.refuse(Refusal::TooLong);
+        }
+        self.keep(Memory {
+            content: person::render(&text, self.name.as_deref()),
+            subject: self.name.clone(),
+            kind: Kind::Event,
+            slot: None,
+            value: None,
+            negated: false,
+            is_static: false,
+            confidence: 0.7,
+            importance: 0.3,
+            event_date: date,
+            forget_after: None,
+            evidence: span.clone(),
+        });
+    }
+}
+
+fn hash(sentence: &str, voice: &Voice) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (sentence, &voice.name, voice.date, voice.known).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What a rule found in a canonical sentence.
+struct Found<'a> {
+    rule: &'a Rule,
+    groups: &'a Captures<'a>,
+    value: Option<&'a str>,
+    canonical: &'a str,
+    when: &'a [When],
+    tense: Tense,
+    today: Date,
+}
+
+/// Gives a memory the time of its sentence; what lies ahead is an event that is forgotten when it is over.
+fn place_in_time(memory: &mut Memory, found: &Found<'_>, meaning: &Meaning) {
+    let Some(when) = found.when.first() else { return };
+    let ahead = found.tense == Tense::Future && when.end >= found.today;
+    let whole_past = found.tense == Tense::Past && when.start <= found.today;
+    if whole_past || ahead || meaning.plan {
+        memory.event_date = Some(dates::micros_of(when.start));
+    }
+    if ahead && !memory.is_static {
+        memory.kind = Kind::Event;
+        memory.forget_after = Some(dates::after(when.end));
+    }
+}
+
+/// The sentence with dates in place of words that only mean something on the day they are said.
+fn dated(canonical: &str, when: &[When], keep: bool) -> String {
+    if keep {
+        return canonical.to_owned();
+    }
+    let mut out = String::with_capacity(canonical.len() + 16);
+    let mut from = 0;
+    for when in when {
+        let Some(say) = &when.say else { continue };
+        out.push_str(&canonical[from..when.span.start]);
+        out.push_str(say);
+        from = when.span.end;
+    }
+    out.push_str(&canonical[from..]);
+    out
+}
+
+fn lower_first(text: &str) -> String {
+    let first = text.split_whitespace().next().unwrap_or_default();
+    if first == "I" || first.starts_with("I'") {
+        return text.to_owned();
+    }
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.trim().to_owned()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(if *flag { "yes" } else { "no" }.to_owned()),
+        _ => None,
+    }
+}
+
+/// Whether the value of a key is a sentence of its own rather than a name for something.
+fn is_sentence(book: &RuleBook, text: &str) -> bool {
+    text.split_whitespace().count() > 2
+        && (person::first_person(book, text).is_some_and(|canonical| canonical.starts_with(SUBJECT)))
+}
+
+/// Too little is said besides mentioning the speaker.
+fn too_thin(canonical: &str) -> bool {
+    canonical.split_whitespace().count() < 5
+}
+
+fn floor_boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
+}

@@ -1,0 +1,195 @@
+//! Learning without a model: from raw text to profile fields and memories, deterministically.
+//!
+//! The text passes five stages, each in a file of its own:
+//!
+//! ```text
+//!   source     what is this: prose, transcript, message array, JSON object, Markdown, activity log; who says what, when
+//!   sentence   turns into sentences, sentences into clauses, each with its place in the input
+//!   gate       drops what is no statement: questions, requests, hypotheticals, sarcasm, quoted speech, small talk
+//!   person     "I love my dog" and "She loves her dog" become one canonical sentence about a marked subject
+//!   rulebook   patterns over canonical sentences say what was stated: kind, slot, how sure, how lasting
+//! ```
+//!
+//! The words and patterns are data (`data/en.rules`), one file per language. Every table is compiled once; every
+//! pattern runs on the linear-time regex engine, and sentences are bounded, so the whole is linear in the input.
+
+mod dates;
+mod fields;
+mod gate;
+mod json;
+mod learn;
+mod markup;
+mod naming;
+mod person;
+mod rulebook;
+pub(crate) mod sentence;
+mod source;
+mod zones;
+
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+
+pub use fields::check_pattern;
+
+/// The longest text that is read; what lies behind is left unread and noted.
+pub const MAX_INPUT_BYTES: usize = 1 << 20;
+
+/// The most memories that one text may yield.
+pub const MAX_MEMORIES: usize = 2_000;
+
+/// No extraction is surer than this: 1.0 is a manual edit.
+pub const MAX_CONFIDENCE: f32 = 0.99;
+
+/// A field of the project's profile schema, as far as extraction needs it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FieldSpec {
+    /// The key the value is stored under.
+    pub key: String,
+    /// `text`, `email`, `timezone`, `number`, `boolean`, `date`, `url`, `phone`, `select` or `array`.
+    pub field_type: String,
+    /// The values a `select` (or `enum`) field may take.
+    pub enum_values: Vec<String>,
+    /// A regular expression that finds the value; its first group, or the whole match, is the value.
+    pub pattern: Option<String>,
+    /// What people call the field, when the key is not that.
+    pub label: Option<String>,
+}
+
+/// What to learn from.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// The raw text.
+    pub text: &'a str,
+    /// What the sender calls it: "chat history", "activity log", "character description", "json", ...
+    pub input_type: Option<&'a str>,
+    /// The date of the text, in microseconds since 1970 (UTC): relative dates are resolved against it.
+    pub now: i64,
+    /// The fields of the profile; empty means the four system fields.
+    pub schema: &'a [FieldSpec],
+    /// The name of the subject, when it is known.
+    pub subject_name: Option<&'a str>,
+}
+
+/// A value for a field of the profile.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    /// Key of the field in the schema.
+    pub key: String,
+    /// The value, typed as the schema says.
+    pub value: serde_json::Value,
+    /// How sure, 0 to [`MAX_CONFIDENCE`].
+    pub confidence: f32,
+    /// Where it was said: bytes of the input.
+    pub evidence: Range<usize>,
+}
+
+/// What sort of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Something true about the subject.
+    Fact,
+    /// Something the subject likes, dislikes or wants.
+    Preference,
+    /// Something that happened or will happen.
+    Event,
+    /// What the subject is in the middle of, or anything else said about them.
+    Context,
+}
+
+impl Kind {
+    /// The name the tables and the APIs use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Fact => "fact",
+            Kind::Preference => "preference",
+            Kind::Event => "event",
+            Kind::Context => "context",
+        }
+    }
+}
+
+/// A self-contained statement about a named subject.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Memory {
+    /// One sentence in the third person: "Sarah works at Acme", or "User works at Acme" when no name is known.
+    pub content: String,
+    /// Whom it is about, when that is known by name.
+    pub subject: Option<String>,
+    /// What sort of memory.
+    pub kind: Kind,
+    /// The single-valued slot that it fills ("home", "employer", ...): two memories of one slot contradict.
+    pub slot: Option<String>,
+    /// The value in the slot ("Berlin").
+    pub value: Option<String>,
+    /// Whether the statement denies something ("does not like coffee", "no longer works at Acme").
+    pub negated: bool,
+    /// A lasting trait rather than something of the day.
+    pub is_static: bool,
+    /// How sure, 0 to [`MAX_CONFIDENCE`].
+    pub confidence: f32,
+    /// How much it matters, 0 to 1.
+    pub importance: f32,
+    /// When it happened or will happen, microseconds since 1970 (UTC).
+    pub event_date: Option<i64>,
+    /// When it stops mattering, microseconds since 1970 (UTC).
+    pub forget_after: Option<i64>,
+    /// Where it was said: bytes of the input.
+    pub evidence: Range<usize>,
+}
+
+/// Who speaks in a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A human: the subject or another speaker.
+    User,
+    /// The product's side of the conversation.
+    Assistant,
+    /// Instructions.
+    System,
+}
+
+impl Role {
+    /// The name that message arrays use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::User => "user",
+            Role::Assistant => "assistant",
+            Role::System => "system",
+        }
+    }
+}
+
+/// A parsed turn of a conversation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    /// Who speaks.
+    pub role: Role,
+    /// The speaker's name, when the text gives one.
+    pub name: Option<String>,
+    /// What was said.
+    pub content: String,
+    /// When, in microseconds since 1970 (UTC), when the text says so.
+    pub date: Option<i64>,
+    /// Where: bytes of the input.
+    pub span: Range<usize>,
+}
+
+/// What a text taught.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Extraction {
+    /// Profile fields, at most one per key: the surest value, the latest of equals.
+    pub fields: Vec<Field>,
+    /// Memories in the order of the text, each text once.
+    pub memories: Vec<Memory>,
+    /// The turns of a conversation; empty for anything else.
+    pub messages: Vec<Message>,
+    /// What was left out and why, for the job's report.
+    pub notes: Vec<String>,
+}
+
+/// Learns fields and memories from a text.
+pub fn extract(input: &Input<'_>) -> Extraction {
+    learn::learn(input)
+}

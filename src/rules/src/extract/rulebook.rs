@@ -1,0 +1,404 @@
+//! The rules as data: reads a language file into compiled tables.
+//!
+//! A language is one text file of `[sections]`; `#` starts a comment line. Sections of patterns hold one regular
+//! expression per line, with `{MACRO}` replaced; sections of words hold words. The file ships inside the library, so a
+//! mistake in it is a bug of the build and panics at first use; a test loads every language.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{LazyLock, OnceLock};
+
+use regex::{Regex, RegexBuilder};
+
+use super::Kind;
+
+/// Stands for the subject in canonical sentences; a private-use character, removed from the input beforehand.
+pub(super) const SUBJECT: char = '\u{F8FF}';
+
+/// What a rule or a key says about what it finds.
+#[derive(Clone, Debug)]
+pub(super) struct Meaning {
+    pub(super) kind: Kind,
+    pub(super) is_static: bool,
+    pub(super) confidence: f32,
+    pub(super) importance: f32,
+    pub(super) slot: Option<String>,
+    pub(super) negated: bool,
+    pub(super) plan: bool,
+    pub(super) no_date: bool,
+    pub(super) also: bool,
+    /// The sentence to remember instead of the one that was found.
+    pub(super) say: Option<String>,
+}
+
+/// A pattern over canonical sentences. Compiled when first tried: a session that never learns never pays for it.
+pub(super) struct Rule {
+    pub(super) id: String,
+    pub(super) meaning: Meaning,
+    source: String,
+    compiled: OnceLock<Regex>,
+}
+
+impl Rule {
+    /// The compiled pattern.
+    pub(super) fn pattern(&self) -> &Regex {
+        self.compiled.get_or_init(|| compile(&self.source))
+    }
+}
+
+/// How a date pattern is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DateOp {
+    Day,
+    Part,
+    Week,
+    Weekend,
+    Month,
+    Year,
+    Weekday,
+    Ago,
+    Date,
+}
+
+/// A pattern for a date.
+pub(super) struct DateRule {
+    pub(super) op: DateOp,
+    pub(super) offset: i32,
+    pub(super) part: Option<String>,
+    pub(super) pattern: Regex,
+}
+
+/// Everything known about a language.
+pub(super) struct RuleBook {
+    pub(super) small_talk: Patterns,
+    pub(super) question: Patterns,
+    pub(super) request: Patterns,
+    pub(super) allowed: Patterns,
+    pub(super) hypothetical: Patterns,
+    pub(super) sarcasm: Patterns,
+    pub(super) reported: Patterns,
+    pub(super) owned: Patterns,
+    pub(super) lead: Vec<Regex>,
+    pub(super) keep_lead: Patterns,
+    pub(super) tail: Vec<Regex>,
+    pub(super) elided: Vec<(String, Regex)>,
+    pub(super) not_elided: Patterns,
+    pub(super) preface: Patterns,
+    pub(super) deictic: Patterns,
+    pub(super) adverbs: HashSet<String>,
+    pub(super) modals: HashSet<String>,
+    pub(super) past: HashSet<String>,
+    pub(super) same: HashSet<String>,
+    pub(super) habitual: Patterns,
+    pub(super) not_past: HashSet<String>,
+    pub(super) verbs: HashSet<String>,
+    pub(super) not_names: HashSet<String>,
+    pub(super) numbers: HashMap<String, i64>,
+    pub(super) months: HashMap<String, i64>,
+    pub(super) weekdays: HashMap<String, i64>,
+    pub(super) month_names: Vec<String>,
+    pub(super) dates: Vec<DateRule>,
+    pub(super) any_date: Regex,
+    pub(super) no_date: Regex,
+    pub(super) say_date: HashMap<String, String>,
+    pub(super) languages: HashSet<String>,
+    pub(super) future: Patterns,
+    pub(super) pastish: Patterns,
+    pub(super) single: HashSet<String>,
+    pub(super) single_kin: HashSet<String>,
+    pub(super) rules: Vec<Rule>,
+    pub(super) keys: Vec<Meaning>,
+    key_index: HashMap<String, usize>,
+    no_keys: HashSet<String>,
+    slot_of_key: HashMap<String, String>,
+}
+
+/// Patterns of which any may match.
+pub(super) struct Patterns(Vec<Regex>);
+
+impl Patterns {
+    /// Whether any pattern is found in the text.
+    pub(super) fn found_in(&self, text: &str) -> bool {
+        self.0.iter().any(|pattern| pattern.is_match(text))
+    }
+}
+
+impl RuleBook {
+    /// The book for English.
+    pub(super) fn english() -> &'static RuleBook {
+        static BOOK: LazyLock<RuleBook> = LazyLock::new(|| RuleBook::parse(include_str!("../../data/en.rules")));
+        &BOOK
+    }
+
+    /// What a key of a "key: value" line means.
+    pub(super) fn key(&self, key: &str) -> Option<&Meaning> {
+        self.key_index.get(&normal_key(key)).map(|&at| &self.keys[at])
+    }
+
+    /// Whether a key says nothing about the subject.
+    pub(super) fn is_no_key(&self, key: &str) -> bool {
+        self.no_keys.contains(&normal_key(key))
+    }
+
+    /// The slot that a schema key stands for.
+    pub(super) fn slot_of_key(&self, key: &str) -> Option<&str> {
+        self.slot_of_key.get(&normal_key(key)).map(String::as_str)
+    }
+
+    fn parse(text: &str) -> RuleBook {
+        let sections = Sections::parse(text);
+        let macros = sections.macros();
+        let expand = |pattern: &str| expand(pattern, &macros);
+        let patterns = |name: &str| -> Vec<Regex> { sections.lines(name).map(|l| compile(&expand(l))).collect() };
+        let numbered = |name: &str| -> HashMap<String, i64> {
+            let mut map = HashMap::new();
+            for line in sections.lines(name) {
+                let (names, value) = line.rsplit_once(' ').expect("names and a number");
+                let value = value.parse().expect("a number");
+                map.insert(names.to_owned(), value);
+                if name != "numbers" {
+                    map.extend(names.split(' ').map(|n| (n.to_owned(), value)));
+                }
+            }
+            map
+        };
+        let (keys, key_index) = sections.keys();
+        let date_sources: Vec<(String, String)> = sections
+            .lines("dates")
+            .map(|line| {
+                let (head, pattern) = line.split_once(" :: ").expect("a head and a pattern");
+                (head.to_owned(), format!(r"\b(?:{})\b", expand(pattern)))
+            })
+            .collect();
+        let unnamed = Regex::new(r"\(\?P<\w+>").expect("a valid pattern");
+        let any: Vec<String> =
+            date_sources.iter().map(|(_, pattern)| unnamed.replace_all(pattern, "(?:").into_owned()).collect();
+        RuleBook {
+            small_talk: Patterns(patterns("smalltalk")),
+            question: Patterns(patterns("question")),
+            request: Patterns(patterns("request")),
+            allowed: Patterns(patterns("allowed")),
+            hypothetical: Patterns(patterns("hypothetical")),
+            sarcasm: Patterns(patterns("sarcasm")),
+            reported: Patterns(patterns("reported")),
+            owned: Patterns(patterns("owned")),
+            lead: patterns("lead"),
+            keep_lead: Patterns(patterns("keeplead")),
+            tail: patterns("tail"),
+            elided: sections
+                .lines("elided")
+                .map(|line| {
+                    let (words, pattern) = line.split_once(" :: ").expect("words and a pattern");
+                    (words.to_owned(), compile(&expand(pattern)))
+                })
+                .collect(),
+            not_elided: Patterns(patterns("notelided")),
+            preface: Patterns(patterns("preface")),
+            deictic: Patterns(patterns("deictic")),
+            adverbs: sections.words("adverbs"),
+            modals: sections.words("modals"),
+            past: sections.words("past"),
+            same: sections.words("same"),
+            habitual: Patterns(patterns("habitual")),
+            not_past: sections.words("notpast"),
+            verbs: sections.words("verbs"),
+            not_names: sections.words("notnames"),
+            numbers: numbered("numbers"),
+            months: numbered("months"),
+            weekdays: numbered("weekdays"),
+            month_names: sections
+                .lines("months")
+                .map(|line| capitalized(line.split(' ').next().unwrap_or_default()))
+                .collect(),
+            any_date: compile(&any.join("|")),
+            dates: date_sources.iter().map(|(head, pattern)| date_rule(head, pattern)).collect(),
+            no_date: compile(&sections.lines("nodate").collect::<Vec<_>>().join("|")),
+            say_date: sections
+                .lines("saydate")
+                .filter_map(|line| line.split_once(" = "))
+                .map(|(name, form)| (name.to_owned(), form.to_owned()))
+                .collect(),
+            languages: sections.words("languages"),
+            future: Patterns(patterns("future")),
+            pastish: Patterns(patterns("pastish")),
+            single: sections.words("single"),
+            single_kin: sections.words("singlekin"),
+            rules: sections.lines("rules").map(|line| rule(line, &macros)).collect(),
+            keys,
+            key_index,
+            no_keys: sections.lines("nokeys").flat_map(|line| line.split(',')).map(normal_key).collect(),
+            slot_of_key: sections
+                .lines("slots")
+                .filter_map(|line| line.split_once(" = "))
+                .flat_map(|(slot, names)| names.split(',').map(move |name| (normal_key(name), slot.to_owned())))
+                .collect(),
+        }
+    }
+}
+
+/// The sections of a language file.
+struct Sections<'a>(HashMap<&'a str, Vec<&'a str>>);
+
+impl<'a> Sections<'a> {
+    fn parse(text: &'a str) -> Self {
+        let mut sections: HashMap<&str, Vec<&str>> = HashMap::new();
+        let mut current = "";
+        for line in text.lines() {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            match line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+                Some(name) if name.bytes().all(|b| b.is_ascii_lowercase()) => current = name,
+                _ => sections.entry(current).or_default().push(line),
+            }
+        }
+        Sections(sections)
+    }
+
+    fn lines(&self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.0.get(name).cloned().unwrap_or_default().into_iter()
+    }
+
+    fn words(&self, name: &str) -> HashSet<String> {
+        self.lines(name).flat_map(str::split_whitespace).map(str::to_owned).collect()
+    }
+
+    /// The macros of the file, and those made of its word lists.
+    fn macros(&self) -> Vec<(String, String)> {
+        let names = |section: &str| -> String {
+            let mut names: Vec<&str> = self
+                .lines(section)
+                .filter_map(|l| l.rsplit_once(' '))
+                .flat_map(|(names, _)| names.split(' '))
+                .collect();
+            names.sort_by_key(|name| std::cmp::Reverse(name.len()));
+            names.join("|")
+        };
+        let mut numbers: Vec<&str> = self.lines("numbers").filter_map(|l| Some(l.rsplit_once(' ')?.0)).collect();
+        numbers.sort_by_key(|name| std::cmp::Reverse(name.len()));
+        let words = |section: &str| self.lines(section).flat_map(str::split_whitespace).collect::<Vec<_>>().join("|");
+        let mut macros = vec![
+            ("MONTH".to_owned(), format!("(?:{})", names("months"))),
+            ("WD".to_owned(), format!("(?:{})", names("weekdays"))),
+            ("NUM".to_owned(), format!("(?:{})", numbers.join("|"))),
+            ("LANGUAGE".to_owned(), format!("(?:{})", words("languages"))),
+            ("PAST".to_owned(), format!("[a-z]+ed|{}", words("past"))),
+        ];
+        for line in self.lines("macros") {
+            let (name, pattern) = line.split_once(" = ").expect("a macro and its pattern");
+            let pattern = expand(pattern, &macros);
+            macros.push((name.to_owned(), pattern));
+        }
+        macros
+    }
+
+    fn keys(&self) -> (Vec<Meaning>, HashMap<String, usize>) {
+        let (mut keys, mut index) = (Vec::new(), HashMap::new());
+        for line in self.lines("keys") {
+            let mut parts = line.split(" :: ");
+            let (head, aliases, say) = (parts.next(), parts.next(), parts.next());
+            let (_, mut meaning) = head_of(head.unwrap_or_default());
+            meaning.say = Some(say.expect("a key needs its sentence").to_owned());
+            for alias in aliases.unwrap_or_default().split(',') {
+                index.entry(normal_key(alias)).or_insert(keys.len());
+            }
+            keys.push(meaning);
+        }
+        (keys, index)
+    }
+}
+
+/// Lower case, with anything but letters and digits taken out: "Full Name", "full_name" and "fullName" are one key.
+pub(super) fn normal_key(key: &str) -> String {
+    key.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// The text with its first letter in upper case.
+pub(super) fn capitalized(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+fn rule(line: &str, macros: &[(String, String)]) -> Rule {
+    let mut parts = line.split(" :: ");
+    let (id, mut meaning) = head_of(parts.next().unwrap_or_default());
+    let source = expand(parts.next().expect("a rule needs a pattern"), macros);
+    meaning.say = parts.next().map(str::to_owned);
+    Rule { id, meaning, source, compiled: OnceLock::new() }
+}
+
+/// Reads "home fact static .9 .8 slot=home nodate".
+fn head_of(head: &str) -> (String, Meaning) {
+    let mut words = head.split_whitespace();
+    let id = words.next().expect("a rule needs a name").to_owned();
+    let mut figures = Vec::new();
+    let mut meaning = Meaning {
+        kind: Kind::Fact,
+        is_static: false,
+        confidence: 0.0,
+        importance: 0.0,
+        slot: None,
+        negated: false,
+        plan: false,
+        no_date: false,
+        also: false,
+        say: None,
+    };
+    for word in words {
+        match word {
+            "fact" => meaning.kind = Kind::Fact,
+            "preference" => meaning.kind = Kind::Preference,
+            "event" => meaning.kind = Kind::Event,
+            "context" => meaning.kind = Kind::Context,
+            "static" => meaning.is_static = true,
+            "dynamic" => meaning.is_static = false,
+            "negated" => meaning.negated = true,
+            "plan" => meaning.plan = true,
+            "nodate" => meaning.no_date = true,
+            "also" => meaning.also = true,
+            _ => match word.strip_prefix("slot=") {
+                Some(slot) => meaning.slot = Some(slot.to_owned()),
+                None => figures.push(word.parse::<f32>().unwrap_or_else(|_| panic!("unknown word in a rule: {head}"))),
+            },
+        }
+    }
+    let [confidence, importance] = figures[..] else { panic!("a rule needs a confidence and an importance: {head}") };
+    (meaning.confidence, meaning.importance) = (confidence, importance);
+    (id, meaning)
+}
+
+fn date_rule(head: &str, pattern: &str) -> DateRule {
+    let mut words = head.split_whitespace();
+    let op = match words.next() {
+        Some("day") => DateOp::Day,
+        Some("part") => DateOp::Part,
+        Some("week") => DateOp::Week,
+        Some("weekend") => DateOp::Weekend,
+        Some("month") => DateOp::Month,
+        Some("year") => DateOp::Year,
+        Some("weekday") => DateOp::Weekday,
+        Some("ago") => DateOp::Ago,
+        Some("date") => DateOp::Date,
+        _ => panic!("unknown computation of a date: {head}"),
+    };
+    let offset = words.next().and_then(|word| word.parse().ok()).expect("a date rule needs an offset");
+    DateRule { op, offset, part: words.next().map(str::to_owned), pattern: compile(pattern) }
+}
+
+/// Replaces `{MACRO}`; a repetition such as `{0,4}` is left alone.
+fn expand(pattern: &str, macros: &[(String, String)]) -> String {
+    let mut out = pattern.to_owned();
+    for (name, value) in macros.iter().rev() {
+        if out.contains(name.as_str()) {
+            out = out.replace(&format!("{{{name}}}"), value);
+        }
+    }
+    out
+}
+
+fn compile(pattern: &str) -> Regex {
+    RegexBuilder::new(pattern)
+        .case_insensitive(true)
+        .size_limit(32 << 20)
+        .build()
+        .unwrap_or_else(|error| panic!("a pattern of the rule book does not compile: {error}"))
+}

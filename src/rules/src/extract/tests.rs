@@ -1,0 +1,393 @@
+//! The sentences of `data/en.cases`, whole texts of every format, and what must hold for any text at all.
+
+use std::time::Instant;
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::rulebook::RuleBook;
+use super::*;
+use crate::time::format_micros;
+
+/// Monday, 8 May 2023, 10:00 UTC.
+const NOW: i64 = 1_683_540_000_000_000;
+
+fn read(text: &str, input_type: Option<&str>, name: Option<&str>) -> Extraction {
+    extract(&Input { text, input_type, now: NOW, schema: &[], subject_name: name })
+}
+
+fn contents(extraction: &Extraction) -> Vec<&str> {
+    extraction.memories.iter().map(|memory| memory.content.as_str()).collect()
+}
+
+fn field<'a>(extraction: &'a Extraction, key: &str) -> Option<&'a serde_json::Value> {
+    extraction.fields.iter().find(|field| field.key == key).map(|field| &field.value)
+}
+
+fn day(at: i64) -> String {
+    format_micros(at).map(|text| text[..10].to_owned()).unwrap_or_default()
+}
+
+/// A memory as the case file writes it.
+fn written(memory: &Memory) -> String {
+    let mut head = format!("{} {}", memory.kind.as_str(), if memory.is_static { "static" } else { "dynamic" });
+    if memory.negated {
+        head.push_str(" negated");
+    }
+    if let Some(slot) = &memory.slot {
+        head.push_str(&format!(" {slot}"));
+    }
+    if let Some(at) = memory.event_date {
+        head.push_str(&format!(" at {}", day(at)));
+    }
+    if let Some(at) = memory.forget_after {
+        head.push_str(&format!(" until {}", day(at)));
+    }
+    format!("{head} | {}", memory.content)
+}
+
+#[test]
+fn the_sentences_of_the_case_file_are_read_as_it_says() {
+    let file = include_str!("../../data/en.cases");
+    let (mut cases, mut wrong) = (0, Vec::new());
+    for case in file.split("\n> ").skip(1) {
+        let mut lines = case.lines().filter(|line| !line.starts_with('#'));
+        let Some(text) = lines.next() else { continue };
+        let expected: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
+        let extraction = read(text, None, None);
+        let fields = extraction.fields.iter().map(|field| format!("{} = {}", field.key, field.value));
+        let seen: Vec<String> = fields.chain(extraction.memories.iter().map(written)).collect();
+        cases += 1;
+        if seen != expected {
+            wrong.push(format!("{text}\n  expected {expected:#?}\n  seen {seen:#?}"));
+        }
+    }
+    assert!(cases >= 240, "only {cases} cases were read");
+    assert!(wrong.is_empty(), "{} of {cases} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn every_rule_of_the_book_compiles() {
+    let book = RuleBook::english();
+    assert!(book.rules.len() > 80);
+    for rule in &book.rules {
+        assert!(!rule.pattern().is_match(""), "rule {} matches the empty text", rule.id);
+        assert!(rule.meaning.confidence <= MAX_CONFIDENCE && rule.meaning.importance <= 1.0, "{}", rule.id);
+    }
+    assert!(book.keys.iter().all(|meaning| meaning.say.as_deref().is_some_and(|say| say.contains("{v}"))));
+}
+
+#[test]
+fn a_known_name_words_the_memories() {
+    let extraction = read("I love my dog and I've moved to Oslo. My sister visited me.", None, Some("Sarah"));
+    assert_eq!(
+        contents(&extraction),
+        ["Sarah loves their dog", "Sarah has moved to Oslo", "Sarah's sister visited them"]
+    );
+    assert!(extraction.memories.iter().all(|memory| memory.subject.as_deref() == Some("Sarah")));
+}
+
+#[test]
+fn a_transcript_teaches_what_the_user_says() {
+    let text = "User: Hi, I'm Sarah Chen.\nI live in Berlin.\nAssistant: I live in the cloud. Do you like tea?\n\
+                User: Yes, I love green tea. My email is sarah@x.org\n";
+    let extraction = read(text, Some("chat history"), None);
+    assert_eq!(
+        contents(&extraction),
+        [
+            "User's name is Sarah Chen",
+            "Sarah Chen lives in Berlin",
+            "Sarah Chen loves green tea",
+            "Sarah Chen's email is sarah@x.org"
+        ]
+    );
+    assert_eq!(field(&extraction, "name"), Some(&json!("Sarah Chen")));
+    assert_eq!(field(&extraction, "timezone"), Some(&json!("Europe/Berlin")));
+    let turns: Vec<_> = extraction.messages.iter().map(|m| (m.role, m.content.as_str())).collect();
+    assert_eq!(turns[0], (Role::User, "Hi, I'm Sarah Chen.\nI live in Berlin."));
+    assert_eq!(turns[1].0, Role::Assistant);
+    assert_eq!(turns.len(), 3);
+    assert_eq!(&text[extraction.memories[1].evidence.clone()], "I live in Berlin.");
+}
+
+#[test]
+fn named_speakers_teach_about_themselves() {
+    let text = "[2023-07-02 13:56] Nora: I went to a pottery workshop yesterday.\n\
+                [2023-07-02 13:57] Ines: Cool! I have two kids.\n[2023-07-02 13:58] Nora: I love painting.\n";
+    let both = read(text, None, None);
+    assert_eq!(
+        contents(&both),
+        ["Nora went to a pottery workshop on 1 July 2023", "Ines has two kids", "Nora loves painting"]
+    );
+    assert!(both.fields.is_empty());
+    assert_eq!(both.messages.len(), 3);
+    assert_eq!(both.messages[1].name.as_deref(), Some("Ines"));
+    assert_eq!(both.messages[0].date.map(day).as_deref(), Some("2023-07-02"));
+    let one = read(text, None, Some("Nora"));
+    assert_eq!(one.memories.len(), 2);
+    assert!(one.memories.iter().all(|memory| memory.content.starts_with("Nora")));
+}
+
+#[test]
+fn a_message_array_teaches_what_the_user_says() {
+    let text = r#"{"messages":[{"role":"system","content":"I live in Rome"},
+        {"role":"user","content":"I live in Berlin.\nI like \"Dune\"","timestamp":"2024-01-05T10:00:00Z"},
+        {"role":"assistant","content":"I love it"},
+        {"role":"user","content":[{"type":"text","text":"I went hiking yesterday."}],"timestamp":1704448800}]}"#;
+    let extraction = read(text, None, Some("Ann"));
+    assert_eq!(
+        contents(&extraction),
+        ["Ann lives in Berlin", "Ann likes \"Dune\"", "Ann went hiking on 4 January 2024"]
+    );
+    assert_eq!(extraction.messages.len(), 4);
+    assert_eq!(&text[extraction.memories[2].evidence.clone()], "I went hiking yesterday.");
+    let plain = r#"[{"role":"user","content":"I am a nurse."},{"role":"assistant","content":"I am a bot."}]"#;
+    assert_eq!(contents(&read(plain, None, None)), ["User is a nurse"]);
+}
+
+#[test]
+fn a_json_object_fills_fields_and_memories() {
+    let text = r#"{"user":{"first_name":"Ann","last_name":"Lee","email":"ann@x.org"},"age":31,"address":{"city":"Oslo"},
+        "interests":["chess","tea"],"preferences":{"theme":"dark"},"id":"x1","favoriteColor":"blue",
+        "bio":"Ann works at Equinor. She loves skiing.","missing":null}"#;
+    let extraction = read(text, Some("json"), None);
+    assert_eq!(field(&extraction, "name"), Some(&json!("Ann Lee")));
+    assert_eq!(field(&extraction, "email"), Some(&json!("ann@x.org")));
+    assert_eq!(field(&extraction, "timezone"), Some(&json!("Europe/Oslo")));
+    let seen = contents(&extraction);
+    for expected in [
+        "Ann Lee is 31 years old",
+        "Ann Lee lives in Oslo",
+        "Ann Lee is interested in chess",
+        "Ann Lee is interested in tea",
+        "Ann Lee's theme preference is dark",
+        "Ann Lee's favorite color is blue",
+        "Ann Lee works at Equinor",
+        "Ann Lee loves skiing",
+    ] {
+        assert!(seen.contains(&expected), "{expected} is not in {seen:#?}");
+    }
+    assert!(!seen.iter().any(|content| content.contains("x1") || content.contains("null")));
+    let age = extraction.memories.iter().find(|m| m.content.ends_with("years old")).map(|m| &text[m.evidence.clone()]);
+    assert_eq!(age, Some("31"));
+}
+
+#[test]
+fn markdown_gives_its_pairs_lists_and_prose() {
+    let text = "# Profile\n\n- **Name:** Tom Hardy\n- Location: Prague\n- Email: tom@x.cz\n\n## Interests\n\n- climbing\n- jazz\n\n\
+                ## Notes\n\nI moved here in 2020. I am allergic to nuts.\n\n> I live on Mars\n\n```\nI live on Pluto\n```\n\n\
+                | Key | Value |\n|---|---|\n| Job | baker |\n";
+    let extraction = read(text, Some("markdown"), None);
+    assert_eq!(
+        contents(&extraction),
+        [
+            "User's name is Tom Hardy",
+            "Tom Hardy lives in Prague",
+            "Tom Hardy's email is tom@x.cz",
+            "Tom Hardy is interested in climbing",
+            "Tom Hardy is interested in jazz",
+            "Tom Hardy moved here in 2020",
+            "Tom Hardy is allergic to nuts",
+            "Tom Hardy works as baker",
+        ]
+    );
+    assert_eq!(&text[extraction.memories[3].evidence.clone()], "climbing");
+}
+
+#[test]
+fn an_activity_log_gives_dated_events() {
+    let text = "2024-05-01 09:12 Opened project Apollo\n2024-05-01 10:00 User logged in from Berlin\n\
+                [2024-05-02T11:00:00Z] I ran 5 km\n2024-05-03 INFO page view\n";
+    let extraction = read(text, Some("activity log"), Some("Kim"));
+    let seen: Vec<_> = extraction.memories.iter().map(written).collect();
+    assert_eq!(
+        seen,
+        [
+            "event dynamic at 2024-05-01 | Kim opened project Apollo on 1 May 2024",
+            "event dynamic at 2024-05-01 | Kim logged in from Berlin on 1 May 2024",
+            "event dynamic at 2024-05-02 | Kim ran 5 km",
+            "event dynamic at 2024-05-03 | Kim's activity: page view on 3 May 2024",
+        ]
+    );
+    let records = r#"[{"timestamp":"2024-05-01T09:00:00Z","event":"played_song","item":"Yesterday"}]"#;
+    assert_eq!(read(records, None, None).memories.len(), 1);
+}
+
+#[test]
+fn a_description_is_about_its_subject_and_nobody_else() {
+    let text = "Zoë Müller is a 32-year-old designer from Toronto. She lives in Berlin with her cat Milo and works at Acme. \
+                She doesn't like coffee. Bob lives in Paris. He likes tea.";
+    let extraction = read(text, Some("character description"), None);
+    assert_eq!(field(&extraction, "name"), Some(&json!("Zoë Müller")));
+    let seen = contents(&extraction);
+    for expected in [
+        "Zoë Müller is 32 years old",
+        "Zoë Müller lives in Berlin with her cat Milo",
+        "Zoë Müller works at Acme",
+        "Zoë Müller does not like coffee",
+    ] {
+        assert!(seen.contains(&expected), "{expected} is not in {seen:#?}");
+    }
+    assert!(!seen.iter().any(|content| content.contains("Paris") || content.contains("tea")), "{seen:?}");
+}
+
+#[test]
+fn custom_fields_are_filled_by_name_pattern_and_list() {
+    let spec = |key: &str, field_type: &str| FieldSpec {
+        key: key.into(),
+        field_type: field_type.into(),
+        ..FieldSpec::default()
+    };
+    let schema = [
+        spec("job_title", "text"),
+        spec("company", "text"),
+        spec("shoe_size", "number"),
+        FieldSpec { label: Some("seat".into()), ..spec("seat_preference", "text") },
+        FieldSpec { pattern: Some(r"\b(CUST-\d{4})\b".into()), ..spec("customer_no", "text") },
+        FieldSpec { enum_values: vec!["beginner".into(), "expert".into()], ..spec("expertise_level", "select") },
+        spec("interests", "array"),
+        spec("birthday", "date"),
+        FieldSpec { pattern: Some("(".into()), ..spec("broken", "text") },
+    ];
+    let text = "I'm a designer at Acme. My shoe size is 42. My seat is by the window. My number is CUST-1234. \
+                I'm an expert in Rust. I love chess. I love tea. I was born on 3 May 1990.";
+    let extraction = extract(&Input { text, input_type: None, now: NOW, schema: &schema, subject_name: None });
+    let seen: Vec<_> = extraction.fields.iter().map(|field| (field.key.as_str(), field.value.clone())).collect();
+    assert_eq!(
+        seen,
+        [
+            ("job_title", json!("designer")),
+            ("company", json!("Acme")),
+            ("shoe_size", json!(42)),
+            ("seat_preference", json!("by the window")),
+            ("customer_no", json!("CUST-1234")),
+            ("expertise_level", json!("expert")),
+            ("interests", json!(["chess", "tea"])),
+            ("birthday", json!("1990-05-03")),
+        ]
+    );
+    assert!(extraction.notes.iter().any(|note| note.contains("broken")));
+    assert!(extraction.fields.iter().all(|field| field.confidence <= MAX_CONFIDENCE));
+}
+
+#[test]
+fn the_surer_value_wins_and_the_later_of_equals() {
+    let extraction = read("I'm in Berlin. My timezone is EST.", None, None);
+    assert_eq!(field(&extraction, "timezone"), Some(&json!("America/New_York")));
+    let extraction = read("My email is a@x.org. My email is b@x.org.", None, None);
+    assert_eq!(field(&extraction, "email"), Some(&json!("b@x.org")));
+}
+
+#[test]
+fn what_is_left_out_is_counted() {
+    let extraction = read("Do you know me? If I were rich I'd sail. I live in Rome.", None, None);
+    assert!(extraction.notes.contains(&"left out 1 questions".to_owned()), "{:?}", extraction.notes);
+    assert!(extraction.notes.contains(&"left out 1 hypotheticals".to_owned()));
+    assert!(read("lovely weather", None, None).notes.contains(&"nothing was learned".to_owned()));
+    assert_eq!(read("", None, None), Extraction::default());
+}
+
+#[test]
+fn a_mebibyte_of_anything_is_read_in_bounded_time() {
+    // Unoptimised code reads an eighth of it; what is quadratic takes hours either way.
+    let size = if cfg!(debug_assertions) { MAX_INPUT_BYTES / 8 } else { MAX_INPUT_BYTES };
+    let many: String = (0..size / 24).map(|n| format!("I own a bike number {n}. ")).collect();
+    let texts = [
+        "x".repeat(size),
+        "I ".repeat(size / 2),
+        "[".repeat(size),
+        "[{\"a\":".repeat(size / 6),
+        "\"I am \"".repeat(size / 7),
+        "a: b\n".repeat(size / 5),
+        "User: I\n".repeat(size / 8),
+        "- I like\n".repeat(size / 9),
+        "and I live in and ".repeat(size / 18),
+        ". ".repeat(size / 2),
+        "é".repeat(size),
+        "I live in Berlin. ".repeat(size / 18),
+        format!("{{\"a\":\"{}\"}}", "I like tea. ".repeat(size / 13)),
+        many,
+    ];
+    for text in texts {
+        let started = Instant::now();
+        let extraction = read(&text, None, None);
+        assert!(extraction.memories.len() <= MAX_MEMORIES);
+        assert!(
+            started.elapsed().as_secs() < 60,
+            "{:?} for {:?}…",
+            started.elapsed(),
+            text.chars().take(20).collect::<String>()
+        );
+    }
+}
+
+/// What must hold whatever was read.
+fn check(text: &str, extraction: &Extraction) {
+    let within = |range: &Range<usize>| {
+        assert!(range.start <= range.end, "{range:?}");
+        assert!(text.get(range.clone()).is_some(), "{range:?} is no part of {text:?}");
+    };
+    for memory in &extraction.memories {
+        within(&memory.evidence);
+        assert!(memory.confidence <= MAX_CONFIDENCE && memory.confidence > 0.0);
+        assert!((0.0..=1.0).contains(&memory.importance));
+        assert!(!memory.content.trim().is_empty());
+        assert!(!memory.content.contains(rulebook::SUBJECT), "{:?}", memory.content);
+    }
+    for field in &extraction.fields {
+        within(&field.evidence);
+        assert!(field.confidence <= MAX_CONFIDENCE);
+    }
+    extraction.messages.iter().for_each(|message| within(&message.span));
+}
+
+const PHRASES: [&str; 24] = [
+    "I ",
+    "am ",
+    "I'm ",
+    "my ",
+    "live in ",
+    "Berlin",
+    "李雷 ",
+    "and ",
+    "User: ",
+    "\n",
+    ". ",
+    "\"",
+    "? ",
+    "- ",
+    "# ",
+    "{\"a\":",
+    "}",
+    "next Tuesday ",
+    "2024-05-01 ",
+    "we ",
+    "Sarah's ",
+    "\u{F8FF} ",
+    "é’",
+    "not ",
+];
+
+proptest! {
+    #[test]
+    fn no_text_breaks_it(text in "\\PC{0,200}", name in proptest::option::of("\\PC{0,12}"), kind in 0usize..4) {
+        let kind = [None, Some("chat history"), Some("activity log"), Some("character description")][kind];
+        check(&text, &read(&text, kind, name.as_deref()));
+    }
+
+    #[test]
+    fn no_sequence_of_telling_words_breaks_it(words in proptest::collection::vec(0..PHRASES.len(), 0..40), kind in 0usize..4) {
+        let text: String = words.iter().map(|&at| PHRASES[at]).collect();
+        let kind = [None, Some("chat history"), Some("activity log"), Some("character description")][kind];
+        let first = read(&text, kind, None);
+        check(&text, &first);
+        prop_assert_eq!(first, read(&text, kind, None));
+    }
+
+    #[test]
+    fn any_time_is_survived(now in any::<i64>()) {
+        let text = "I went home yesterday. I fly to Rome next Tuesday, in 3 weeks or in 999 years.";
+        let extraction = extract(&Input { text, input_type: None, now, schema: &[], subject_name: None });
+        check(text, &extraction);
+    }
+}

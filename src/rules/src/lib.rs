@@ -1,0 +1,18 @@
+//! The rules of memory: what is accepted, what replaces what, what a filter means and how a search is scored.
+//!
+//! Nothing here knows of Postgres, a network or a clock: every function takes what it needs and returns what it decided,
+//! so that the same rule answers a SQL function, a background job and a test alike.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod chunk;
+pub mod extract;
+pub mod field;
+pub mod filter;
+pub mod ids;
+pub mod rank;
+pub mod summary;
+pub mod supersede;
+pub mod time;
+pub mod wording;

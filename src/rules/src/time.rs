@@ -1,0 +1,147 @@
+//! Points in time as the APIs write them: ISO 8601, UTC, milliseconds, `Z`.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+
+/// Text that is not an ISO 8601 point in time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidTime;
+
+impl fmt::Display for InvalidTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not an ISO 8601 date or time")
+    }
+}
+
+impl std::error::Error for InvalidTime {}
+
+/// Reads an ISO 8601 point in time and returns microseconds since 1970-01-01 UTC, the resolution of `timestamptz`.
+///
+/// A time without an offset is UTC and a date alone is its midnight in UTC: the answer must not depend on the settings
+/// of the session that asks. Finer digits are cut, never rounded up into the future.
+pub fn parse_micros(text: &str) -> Result<i64, InvalidTime> {
+    let text = text.trim();
+    // A zone or calendar in brackets is no ISO 8601, and the parsers below would ignore it.
+    if text.contains('[') {
+        return Err(InvalidTime);
+    }
+    if let Ok(instant) = text.parse::<Timestamp>() {
+        return Ok(floor_micros(instant));
+    }
+    let civil = match text.parse::<DateTime>() {
+        Ok(civil) if !has_offset(text) => civil,
+        _ => return Err(InvalidTime),
+    };
+    let zoned = civil.to_zoned(TimeZone::UTC).map_err(|_| InvalidTime)?;
+    Ok(floor_micros(zoned.timestamp()))
+}
+
+/// Writes microseconds since 1970-01-01 UTC as `YYYY-MM-DDTHH:MM:SS.mmmZ`, cutting the finer digits.
+///
+/// `None` where the calendar of ISO 8601 ends (before year -9999, after year 9999), which `timestamptz` exceeds.
+pub fn format_micros(micros: i64) -> Option<String> {
+    let instant = Timestamp::from_microsecond(micros).ok()?;
+    let civil = TimeZone::UTC.to_datetime(instant);
+    let (date, time) = (civil.date(), civil.time());
+    let year = match date.year() {
+        year @ 0..=9999 => format!("{year:04}"),
+        // The expanded form of ECMAScript, which the clients of these APIs parse.
+        year => format!("-{:06}", year.unsigned_abs()),
+    };
+    Some(format!(
+        "{year}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
+        date.month(),
+        date.day(),
+        time.hour(),
+        time.minute(),
+        time.second(),
+        time.millisecond()
+    ))
+}
+
+/// Reads a calendar date `YYYY-MM-DD`.
+pub(crate) fn parse_date(text: &str) -> Option<Date> {
+    let bytes = text.as_bytes();
+    let shaped = bytes.len() == 10
+        && bytes.iter().enumerate().all(|(i, b)| if i == 4 || i == 7 { *b == b'-' } else { b.is_ascii_digit() });
+    if shaped { text.parse().ok() } else { None }
+}
+
+fn floor_micros(instant: Timestamp) -> i64 {
+    instant.as_nanosecond().div_euclid(1_000) as i64
+}
+
+/// Whether the time part carries an offset: a sign or `Z` after the time designator.
+fn has_offset(text: &str) -> bool {
+    text.split_once(['T', 't', ' ']).is_some_and(|(_, time)| time.contains(['+', '-', 'Z', 'z']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn reads_every_documented_form() {
+        let second = 1_699_335_116_000_000;
+        for text in [
+            "2023-11-07T05:31:56Z",
+            "2023-11-07T05:31:56.000Z",
+            "2023-11-07T06:31:56+01:00",
+            "2023-11-07T05:31:56",
+            "2023-11-07 05:31:56",
+            " 2023-11-07T05:31:56Z ",
+        ] {
+            assert_eq!(parse_micros(text), Ok(second), "{text}");
+        }
+        assert_eq!(parse_micros("1970-01-02"), Ok(86_400_000_000));
+    }
+
+    #[test]
+    fn refuses_what_is_no_time() {
+        for text in [
+            "",
+            "yesterday",
+            "2023-13-01",
+            "2023-02-30",
+            "2023-11-07T25:00:00Z",
+            "2023-11-07+01:00",
+            "2023-11-07T05:31:56+99:00",
+            "2023-11-07T05:31:56+01:00[Europe/Paris]",
+            "1699335116",
+            "12:30",
+        ] {
+            assert_eq!(parse_micros(text), Err(InvalidTime), "{text}");
+        }
+    }
+
+    #[test]
+    fn writes_milliseconds_and_cuts_the_rest() {
+        assert_eq!(format_micros(0).as_deref(), Some("1970-01-01T00:00:00.000Z"));
+        assert_eq!(format_micros(1_699_335_116_045_999).as_deref(), Some("2023-11-07T05:31:56.045Z"));
+        assert_eq!(format_micros(-1).as_deref(), Some("1969-12-31T23:59:59.999Z"));
+        assert_eq!(format_micros(-62_198_755_200_000_000).as_deref(), Some("-000001-01-01T00:00:00.000Z"));
+        assert_eq!(format_micros(i64::MAX), None);
+        assert_eq!(parse_micros("1969-12-31T23:59:59.9999999Z"), Ok(-1));
+    }
+
+    #[test]
+    fn dates_are_strict() {
+        assert!(parse_date("2024-02-29").is_some());
+        for text in ["2023-02-29", "2024-2-9", "2024-02-29T00:00", "+2024-02-29", "20240229"] {
+            assert!(parse_date(text).is_none(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(millis in -62_000_000_000_000i64..253_000_000_000_000) {
+            let text = format_micros(millis * 1_000).unwrap();
+            prop_assert_eq!(parse_micros(&text), Ok(millis * 1_000));
+            prop_assert_eq!(text.len(), 24);
+        }
+    }
+}

@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# Runs every test: tests/check.sh [soak]. One stage alone: tests/check.sh stage NAME.
+#
+# Each stage is a process of its own with a log of its own under .local/test; a stage that fails does not stop the
+# others. A test is a line of a log that ends in "... ok" or "... FAILED", as cargo, pg_regress and unittest write
+# them, or a line of TAP. The last line of the output is the count.
+
+source "$(dirname "${BASH_SOURCE[0]}")/lib/all.sh"
+
+LOGS=$LOCAL/test
+STAGE_LIMIT=${STAGE_LIMIT:-1200}
+
+STAGES=(format clippy crates build_main build_16 regress_main regress_16 http docs dump concurrency crash upgrade)
+SOAK_STAGES=(build_main soak)
+
+# ---------------------------------------------------------------------------------------------------------- stages
+
+stage_format() {
+  local scripts
+  mapfile -t scripts < <(find "$REPO/tests" "$REPO/benches" -name '*.sh' -not -path '*/lib/*')
+  check rustfmt cargo fmt --manifest-path "$REPO/Cargo.toml" --all --check
+  if have shellcheck; then check shellcheck shellcheck -x -P "SCRIPTDIR:$REPO" "${scripts[@]}" "$REPO/.ci/run"; fi
+  finish
+}
+
+stage_clippy() {
+  PGRX_PG_CONFIG_PATH=$PG_CONFIG check clippy cargo clippy --manifest-path "$REPO/Cargo.toml" --workspace --all-targets \
+    --locked --no-default-features --features "pg$(pg_major "$PG_CONFIG")" -- -D warnings
+  finish
+}
+
+# The crates that know nothing of Postgres; optimised, since some of their tests compute.
+stage_crates() {
+  cargo test --manifest-path "$REPO/Cargo.toml" --workspace --exclude memory_profile --locked --release
+}
+
+stage_build_main() {
+  pg_major "$PG_CONFIG" >"$TEST/main_major"
+  build_for_tests "$PG_CONFIG" "$(copy_postgres "$PG_CONFIG" "$TEST/pgsql-$(main_major)")"
+}
+
+stage_build_16() {
+  local pg_config
+  pg_config=$(unpack_postgres16 "$TEST/pgsql-16")
+  build_for_tests "$pg_config" "$pg_config"
+}
+
+# Builds for one Postgres and installs into its private copy: build_for_tests PG_CONFIG PRIVATE_PG_CONFIG
+build_for_tests() {
+  build_tools
+  build_extension "$1"
+  install_extension "$2" "$(build_model)"
+  echo "$2" >"$TEST/pg_config.$(pg_major "$2")"
+}
+
+stage_regress_main() { "$REPO/tests/pg_regress/run.sh" "$(main_major)"; }
+stage_regress_16() { "$REPO/tests/pg_regress/run.sh" 16; }
+stage_http() { "$REPO/tests/http/run.sh"; }
+stage_docs() { "$REPO/tests/docs/run.sh"; }
+stage_dump() { "$REPO/tests/dump/run.sh"; }
+stage_concurrency() { "$REPO/tests/concurrency/run.sh"; }
+stage_crash() { "$REPO/tests/crash/run.sh"; }
+stage_upgrade() { "$REPO/tests/upgrade/run.sh"; }
+stage_soak() { "$REPO/tests/concurrency/run.sh" soak; }
+
+# --------------------------------------------------------------------------------------------------------- counting
+
+PASSED_LINE=' \.\.\. +ok( |$)|^ok [0-9]+ '
+FAILED_LINE=' \.\.\. +(FAILED|FAIL|ERROR|failed)|^not ok [0-9]+ '
+
+count() { grep -cE "$1" "$2" || true; }
+
+PASSED=0
+FAILED=0
+
+run_stage() {
+  local stage=$1 log=$LOGS/$1.log begin=$SECONDS status=0 passed failed
+  printf '%-14s' "$stage"
+  timeout --kill-after=30 "$STAGE_LIMIT" "$BASH" "${BASH_SOURCE[0]}" stage "$stage" </dev/null >"$log" 2>&1 || status=$?
+  passed=$(count "$PASSED_LINE" "$log")
+  failed=$(count "$FAILED_LINE" "$log")
+  # A stage that breaks outside any of its tests has failed, and one that only had to get through has passed.
+  if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then failed=1; fi
+  if [ "$status" -eq 0 ] && [ "$((passed + failed))" -eq 0 ]; then passed=1; fi
+  PASSED=$((PASSED + passed))
+  FAILED=$((FAILED + failed))
+  printf '%5d passed %4d failed %5d s\n' "$passed" "$failed" "$((SECONDS - begin))"
+  if [ "$failed" -ne 0 ]; then show_failure "$log" "$status"; fi
+}
+
+show_failure() {
+  say "------ exit status $2, $1:"
+  { grep -nE "$FAILED_LINE" "$1" || true; } | head -n 20
+  say "------ its end:"
+  tail -n 60 "$1"
+  say "------"
+}
+
+# Starts from nothing, runs the stages, counts, and leaves no server behind.
+run_stages() {
+  end_test_clusters
+  rm -rf "$TEST" "$LOGS"
+  mkdir -p "$TEST" "$LOGS"
+  trap end_test_clusters EXIT
+  local stage
+  for stage in "$@"; do run_stage "$stage"; done
+  say "$PASSED passed, $FAILED failed"
+  [ "$FAILED" -eq 0 ]
+}
+
+ensure_packages test
+
+case ${1:-} in
+  '') run_stages "${STAGES[@]}" ;;
+  soak) run_stages "${SOAK_STAGES[@]}" ;;
+  stage) "stage_$2" ;;
+  *) die "usage: tests/check.sh [soak | stage NAME]" ;;
+esac

@@ -1,0 +1,100 @@
+# shellcheck shell=bash
+# Builds the extension and the packed model, makes private copies of Postgres, and installs the one into the other.
+# Nothing but `make install` ever writes into the Postgres of the system.
+
+MODEL_FILE=all-MiniLM-L6-v2.mpm
+
+pg_major() { "$1" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/'; }
+
+extension_version() { sed -n '/^\[package\]/,/^\[/s/^version *= *"\(.*\)"/\1/p' "$REPO/Cargo.toml"; }
+
+# cargo gives the library of every major version the same name, so all but the usual one have a target directory of
+# their own.
+target_dir() { if [ "$1" = "$(choose_major)" ]; then echo "$REPO/target"; else echo "$REPO/target/pg$1"; fi; }
+
+build_dir() { echo "$LOCAL/build/pg$1"; }
+
+tools_dir() { echo "$REPO/target/release"; }
+
+build_tools() {
+  (cd "$REPO" && CARGO_TARGET_DIR="$REPO/target" cargo build --release --locked -p install_script -p encoder --bins)
+}
+
+# Leaves the three files of the extension in the build directory: build_extension PG_CONFIG
+build_extension() {
+  local pg_config=$1 major out library
+  major=$(pg_major "$pg_config")
+  out=$(build_dir "$major")
+  library=$(target_dir "$major")/release/libmemory_profile.so
+  (cd "$REPO" && CARGO_TARGET_DIR=$(target_dir "$major") PGRX_PG_CONFIG_PATH=$pg_config \
+    cargo build --release --locked --lib --no-default-features --features "pg$major")
+  mkdir -p "$out"
+  cp "$library" "$out/memory_profile.so"
+  sed "s/@CARGO_VERSION@/$(extension_version)/" "$REPO/memory_profile.control" >"$out/memory_profile.control"
+  "$(tools_dir)/install_script" "$library" "$REPO/memory_profile.control" "$out/memory_profile--$(extension_version).sql"
+}
+
+# Packs the sentence encoder; again only when the packer has changed. Prints the path of the pack.
+build_model() {
+  local out=$LOCAL/build/$MODEL_FILE packer stamp files
+  packer=$(tools_dir)/pack_model
+  stamp=$(sha256sum <"$packer")
+  if [ ! -e "$out" ] || [ "$(cat "$out.stamp" 2>/dev/null)" != "$stamp" ]; then
+    files=$(ensure_model_files)
+    mkdir -p "${out%/*}"
+    "$packer" "$files" "$out.new" >&2
+    mv "$out.new" "$out"
+    echo "$stamp" >"$out.stamp"
+  fi
+  echo "$out"
+}
+
+# The longest directory that all the given paths share.
+common_root() {
+  local root=$1 path
+  for path in "$@"; do
+    until [[ $path/ == "$root"/* ]]; do root=${root%/*}; done
+  done
+  echo "$root"
+}
+
+# Copies a Postgres to a directory of its own and prints the copy's pg_config. Postgres finds its files relative to
+# its programs, so the copy works as long as their places relative to each other stay.
+copy_postgres() {
+  local pg_config=$1 to=$2 root dir bin
+  bin=$("$pg_config" --bindir)
+  local dirs=("$bin" "$("$pg_config" --pkglibdir)" "$("$pg_config" --sharedir)")
+  root=$(common_root "${dirs[@]}")
+  if [ ! -e "$to/complete" ]; then
+    rm -rf "$to"
+    for dir in "${dirs[@]}"; do
+      mkdir -p "$to${dir#"$root"}"
+      cp -a "$dir/." "$to${dir#"$root"}"
+    done
+    touch "$to/complete"
+  fi
+  echo "$to${bin#"$root"}/pg_config"
+}
+
+# Puts a file in its place by rename, so that no process ever sees half of it: put FILE DIRECTORY MODE
+put() {
+  local target=$2/${1##*/} run=()
+  if cmp -s "$1" "$target"; then return; fi
+  if ! mkdir -p "$2" 2>/dev/null || [ ! -w "$2" ]; then run=(as_admin); fi
+  "${run[@]}" mkdir -p "$2"
+  "${run[@]}" install -m "$3" "$1" "$target.new"
+  "${run[@]}" mv "$target.new" "$target"
+}
+
+# Installs what was built for its version into a Postgres: install_extension PG_CONFIG [MODEL_PACK]
+install_extension() {
+  local pg_config=$1 model=${2:-} from extensions script
+  from=$(build_dir "$(pg_major "$pg_config")")
+  extensions=$("$pg_config" --sharedir)/extension
+  put "$from/memory_profile.so" "$("$pg_config" --pkglibdir)" 755
+  put "$from/memory_profile.control" "$extensions" 644
+  for script in "$from"/memory_profile--*.sql "$REPO"/sql/memory_profile--*--*.sql; do
+    if [ -e "$script" ]; then put "$script" "$extensions" 644; fi
+  done
+  if [ -n "$model" ]; then put "$model" "$extensions/memory_profile" 644; fi
+}

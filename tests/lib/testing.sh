@@ -1,0 +1,71 @@
+# shellcheck shell=bash
+# What the stages of tests/check.sh share: private Postgres copies, throw-away clusters, one line per check.
+
+TEST=$STATE/test
+
+# The pg_config of the private copy that holds the extension for a major version.
+test_pg_config() { cat "$TEST/pg_config.$1"; }
+
+# The version for the stages that run on one only.
+main_major() { cat "$TEST/main_major"; }
+
+# Makes a cluster for this stage alone and points at it: test_cluster NAME PG_CONFIG [line of postgresql.conf…]
+# It does not survive the script that asked for it, nor a crash of the machine, and is the faster for it.
+test_cluster() {
+  local dir=$TEST/$1 pg_config=$2
+  shift 2
+  cluster_remove "$dir"
+  cluster_create "$dir" "$pg_config" 'fsync = off' 'max_connections = 60' "$@"
+  trap end_test_clusters EXIT
+  cluster_start "$dir"
+  cluster_use "$dir" postgres
+}
+
+# Ends whatever runs under the directory of the tests, also what an earlier run left behind.
+end_test_clusters() {
+  local dir
+  for dir in "$TEST"/*/http*/; do http_stop "${dir%/}"; done
+  for dir in "$TEST"/*/; do
+    if [ -s "${dir}bindir" ]; then cluster_remove "${dir%/}"; fi
+  done
+}
+
+# Makes a database with the extension and goes there: test_database NAME
+test_database() {
+  sql --dbname=template1 -c "DROP DATABASE IF EXISTS $1 WITH (FORCE)" -c "CREATE DATABASE $1"
+  export PGDATABASE=$1
+  sql -c 'CREATE EXTENSION memory_profile'
+}
+
+# Makes a database with the extension and the sample: sample_database NAME
+sample_database() {
+  test_database "$1"
+  sql --file="$REPO/docs/sample.sql" >/dev/null
+}
+
+snapshot() { sql --file="$REPO/tests/lib/snapshot.sql"; }
+
+answers() { sql --file="$REPO/tests/lib/answers.sql"; }
+
+FAILURES=0
+
+# One check, one line that check.sh counts: check NAME COMMAND…
+check() {
+  local name=$1
+  shift
+  if "$@"; then
+    echo "$name ... ok"
+  else
+    echo "$name ... FAILED"
+    FAILURES=$((FAILURES + 1))
+  fi
+}
+
+# same NAME EXPECTED ACTUAL
+same() {
+  check "$1" [ "$2" = "$3" ]
+  [ "$2" = "$3" ] || diff <(printf '%s\n' "$2") <(printf '%s\n' "$3") | head -n 40 || true
+}
+
+# The last line of a script that made checks.
+finish() { exit $((FAILURES > 0)); }
