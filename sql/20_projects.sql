@@ -373,3 +373,5 @@ $$;
 
 alter table project enable row level security;
 create policy project_isolation on project using (id = (select current_project()));
+create policy administration on project using (pg_has_role(
+  current_user, (select extowner from pg_extension where extname = 'memory_profile'), 'MEMBER'));

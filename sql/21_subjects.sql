@@ -14,7 +14,9 @@ create table subject (
   metadata jsonb not null default '{}',
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
-  unique (subject_key, project_id)
+  unique (subject_key, project_id),
+  -- Nobody can take the key that a subject of another project will have.
+  check (subject_key = _subject_key(project_id, external_id))
 );
 create index subject_external_id on subject (project_id, external_id);
 comment on table subject is 'Users (containers, profiles) of a project';
@@ -44,7 +46,7 @@ language plpgsql stable parallel safe
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 begin
-  return _subject_key(_project(), subject);
+  return _subject_key(_project(), _check_subject(subject));
 end
 $$;
 comment on function subject_key(text) is 'The key of a subject in the current project, whether or not it exists';
@@ -54,7 +56,7 @@ language plpgsql stable
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 begin
-  return exists (select from subject s where s.subject_key = _subject_key(_project(), subject_exists.subject));
+  return exists (select from subject s where s.subject_key = subject_key(subject_exists.subject));
 end
 $$;
 comment on function subject_exists(text) is 'Whether a subject is known to the current project';

@@ -164,8 +164,8 @@ begin
 end
 $$;
 
--- Gives vectors to memories of a subject that have none for the current model, the oldest first, and returns how many.
-create function _embed_memories(key uuid, max_count integer default null) returns integer
+-- Gives vectors to the memories of a subject that have none for the current model, and returns how many.
+create function _embed_memories(key uuid) returns integer
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
@@ -178,15 +178,10 @@ begin
   end if;
   insert into memory_embedding (subject_key, model_id, memory_id, project_id, embedding)
   select m.subject_key, model, m.id, m.project_id, _embed_passage(m.content)
-  from (
-    select subject_key, id, project_id, content
-    from memory
-    where subject_key = key and superseded_at is null
-      and not exists (select from memory_embedding e
-                      where e.subject_key = key and e.model_id = model and e.memory_id = memory.id)
-    order by created_at, id
-    limit max_count
-  ) m
+  from memory m
+  where m.subject_key = key and m.superseded_at is null
+    and not exists (select from memory_embedding e
+                    where e.subject_key = key and e.model_id = model and e.memory_id = m.id)
   on conflict do nothing;
   get diagnostics embedded = row_count;
   return embedded;
@@ -219,6 +214,8 @@ create function _memory_insert(new memory, predecessor memory default null, embe
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
+declare
+  model smallint;
 begin
   new.id := coalesce(new.id, _new_id('mem'));
   new.project_id := _project();
@@ -256,7 +253,11 @@ begin
     values (new.subject_key, new.id, predecessor.id, 'updates', new.project_id, new.created_at);
   end if;
   if embed then
-    perform _embed_memories(new.subject_key, 1);
+    model := _embedding_model_id();
+    if model is not null then
+      insert into memory_embedding (subject_key, model_id, memory_id, project_id, embedding)
+      values (new.subject_key, model, new.id, new.project_id, _embed_passage(new.content));
+    end if;
   end if;
   update subject set updated_at = now() where subject_key = new.subject_key;
   return new;
@@ -446,7 +447,14 @@ declare
   new memory;
 begin
   perform from subject s where s.subject_key = key for update;
+  changes := coalesce(changes, '{}');
   old := _memory_or_error(key, memory_id, exact_content);
+  if old.forgotten_at is not null then
+    raise object_not_in_prerequisite_state using
+      message = 'memory is forgotten',
+      detail = format('Memory "%s" was forgotten at %s.', old.id, _iso(old.forgotten_at)),
+      hint = 'Add it anew with memory_profile.memory_add(subject, content).';
+  end if;
   if old.kind = 'profile_field' then
     raise invalid_parameter_value using
       message = format('memory "%s" states the profile field "%s"', old.id, old.field_key),

@@ -55,7 +55,7 @@ begin
       message = format('invalid extraction_mode "%s"', extraction_mode),
       hint = 'auto lets extraction write fields, manual leaves them to the API.';
   end if;
-  perform from project p where p.id = project for share;
+  perform pg_advisory_xact_lock(hashtextextended('memory_profile.profile_schema ' || project, 0));
   insert into profile_schema (project_id, version, extraction_mode, fields)
   select project, coalesce(max(s.version), 1) + 1, profile_schema_set.extraction_mode, profile_schema_set.fields
   from profile_schema s where s.project_id = project;
@@ -102,11 +102,11 @@ comment on function profile_get(text, text, timestamptz) is
 -- Writing ----------------------------------------------------------------------------------------------------------------
 
 -- Writes one field under the subject's lock by the supersede rule: a manual value beats everything, a manual value is
--- beaten by nothing else, and otherwise the value that is at least as sure wins. Returns NULL when the value was
--- written, else the reason why it was not.
+-- beaten by nothing else, and otherwise the value that is at least as sure wins. The reason says why a value was not
+-- written and is NULL when it was.
 create function _profile_field_write(
   key uuid, spec jsonb, field text, new_value jsonb, new_confidence double precision, new_source text,
-  job uuid default null, out reason text, out memory_id text)
+  job uuid default null, out reason text, out memory_id text, out value jsonb)
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
@@ -138,6 +138,7 @@ begin
   new.job_id := job;
   new := _memory_insert(new, known);
   memory_id := new.id;
+  value := valid_value;
 end
 $$;
 
@@ -159,7 +160,7 @@ begin
   for item in select value from jsonb_array_elements(updates) loop
     written := null;
     spec := _profile_field_spec(item ->> 'field_key');
-    if spec is null and project_setting('unknown_fields') = '"create"' then
+    if spec is null and project_setting('unknown_fields') = '"create"' and item ->> 'field_key' ~ '^[a-zA-Z0-9_.-]{1,64}$' then
       spec := jsonb_build_object('type', 'any');
     end if;
     select * into source from _patch_source(item -> 'confidence');
@@ -173,7 +174,7 @@ begin
     results := results || jsonb_strip_nulls(jsonb_build_object('field_key', item ->> 'field_key',
       'created', written.reason is null, 'skipped', written.reason is not null, 'reason', written.reason));
     if written.reason is null then
-      changed := changed || jsonb_build_object(item ->> 'field_key', item -> 'value');
+      changed := changed || jsonb_build_object(item ->> 'field_key', written.value);
     end if;
   end loop;
   if changed <> '{}' then

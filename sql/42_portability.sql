@@ -234,6 +234,7 @@ begin
   loop
     new := _memory_from_json(item);
     new.subject_key := key;
+    new.content := _check_content(new.content);
     perform _memory_insert(new, null, false);
   end loop;
   insert into memory_relation (subject_key, from_id, to_id, relation, project_id, reason, created_at)

@@ -55,11 +55,16 @@ comment on function learn(text, text, text) is
   'Accepts text, JSON, Markdown, a chat or a log about a subject, for profile fields and memories to be drawn from after commit; '
   'returns the job''s id. The raw data is deleted once it is processed';
 
--- Claims the oldest job that may run: due, not being run, and with no earlier open job of the same subject.
+-- Claims the oldest job that may run: due, not being run, and with no earlier open job of the same subject. A job that
+-- its worker did not live to finish is run again until its attempts are used up.
 create function _job_claim(out key uuid, out job_id uuid)
 language sql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
+  update job
+  set status = 'failed', error = 'the worker ended before the job did', finished_at = clock_timestamp(), locked_until = null
+  where status = 'running' and locked_until < clock_timestamp() and attempts >= max_attempts;
+
   update job
   set status = 'running', attempts = attempts + 1, started_at = clock_timestamp(),
       locked_until = clock_timestamp() + interval '10 minutes'
@@ -174,6 +179,36 @@ begin
 end
 $$;
 comment on function job_retry(text, uuid) is 'Queues a failed job again; false when there is no such failed job';
+
+create function embeddings_refresh() returns bigint
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  model smallint := _embedding_model_id();
+  queued bigint;
+begin
+  if model is null then
+    raise object_not_in_prerequisite_state using
+      message = 'no embedding model is installed',
+      hint = 'Install a packed model and set memory_profile.embedding_model.';
+  end if;
+  select count(_job_enqueue(s.subject_key, 'embed', null)) into queued
+  from subject s
+  where s.project_id = _project()
+    and (exists (select from memory m
+                 where m.subject_key = s.subject_key and m.superseded_at is null
+                   and not exists (select from memory_embedding e
+                                   where e.subject_key = m.subject_key and e.model_id = model and e.memory_id = m.id))
+         or exists (select from chunk c
+                    where c.subject_key = s.subject_key
+                      and not exists (select from chunk_embedding e where e.subject_key = c.subject_key and e.model_id = model
+                                      and e.document_id = c.document_id and e.position = c.position)));
+  return queued;
+end
+$$;
+comment on function embeddings_refresh() is
+  'Queues a job for every subject of the project with texts that have no vector of the current embedding model, and returns how many: after a change of model';
 
 -- Learning ---------------------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 -- Ordinary users of the product: everything of their own project, which row security decides.
 grant usage on schema memory_profile to public;
 grant select on project, embedding_model to memory_profile_user;
+grant update (settings) on project to memory_profile_user;
 grant select, insert, update, delete on
   subject, event, memory, memory_relation, memory_embedding, memory_source, profile_schema, document, chunk, chunk_embedding, message, job
   to memory_profile_user;

@@ -2,8 +2,8 @@
 
 use std::fmt::Display;
 
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::PgSqlErrorCode;
+use pgrx::pg_sys::panic::ErrorReport;
 
 /// The result of a SQL function that may refuse its input.
 ///

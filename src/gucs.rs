@@ -15,8 +15,7 @@ static SUBJECTS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::ne
 
 /// The embedding model of new memories and queries. Settable by administrators only: two sessions that embed with
 /// different models would not find each other's memories.
-static EMBEDDING_MODEL: GucSetting<Option<CString>> =
-    GucSetting::<Option<CString>>::new(Some(c"all-MiniLM-L6-v2"));
+static EMBEDDING_MODEL: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"all-MiniLM-L6-v2"));
 
 /// Where packed models lie; empty means `extension/memory_profile` below PostgreSQL's share directory.
 static MODEL_DIRECTORY: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));

@@ -10,7 +10,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib/all.sh"
 LOGS=$LOCAL/test
 STAGE_LIMIT=${STAGE_LIMIT:-1200}
 
-STAGES=(format clippy crates build_main build_16 regress_main regress_16 http docs dump concurrency crash upgrade)
+STAGES=(format clippy crates build_main library build_16 regress_main regress_16 http docs dump concurrency crash upgrade)
 SOAK_STAGES=(build_main soak)
 
 # ---------------------------------------------------------------------------------------------------------- stages
@@ -31,7 +31,14 @@ stage_clippy() {
 
 # The crates that know nothing of Postgres; optimised, since some of their tests compute.
 stage_crates() {
-  cargo test --manifest-path "$REPO/Cargo.toml" --workspace --exclude memory_profile --locked --release
+  MEMORY_PROFILE_CHECKPOINT=$(ensure_model_files) \
+    cargo test --manifest-path "$REPO/Cargo.toml" --workspace --exclude memory_profile --locked --release
+}
+
+# What the extension itself can test without a server: the linker leaves out what would need one.
+stage_library() {
+  PGRX_PG_CONFIG_PATH=$PG_CONFIG cargo test --manifest-path "$REPO/Cargo.toml" --package memory_profile --lib --locked --release \
+    --no-default-features --features "pg$(pg_major "$PG_CONFIG")"
 }
 
 stage_build_main() {
@@ -56,6 +63,7 @@ build_for_tests() {
 stage_regress_main() { "$REPO/tests/pg_regress/run.sh" "$(main_major)"; }
 stage_regress_16() { "$REPO/tests/pg_regress/run.sh" 16; }
 stage_http() { "$REPO/tests/http/run.sh"; }
+stage_docs() { "$REPO/tests/docs/run.sh"; }
 stage_docs() { "$REPO/tests/docs/run.sh"; }
 stage_dump() { "$REPO/tests/dump/run.sh"; }
 stage_concurrency() { "$REPO/tests/concurrency/run.sh"; }

@@ -32,7 +32,8 @@ start_cluster() {
   digest=$(library_digest "$pg_config")
   if ! cluster_exists "$RUN"; then
     step "Creating a private cluster in $RUN"
-    cluster_create "$RUN" "$pg_config" "shared_preload_libraries = 'memory_profile'"
+    cluster_create "$RUN" "$pg_config" "shared_preload_libraries = 'memory_profile'" \
+      "memory_profile.worker_databases = '$DATABASE'"
   elif cluster_is_up "$RUN" && [ "$(cat "$RUN/library.digest" 2>/dev/null)" != "$digest" ]; then
     step "The library has changed: starting Postgres again"
     http_stop "$RUN/http"

@@ -17,7 +17,8 @@ const MAX_TEXT: usize = 1 << 20;
 #[pg_extern(immutable, parallel_safe)]
 fn _check_subject(subject: Option<&str>) -> Result<&str> {
     let subject = subject.ok_or_else(|| invalid_parameter("subject must not be null"))?;
-    ids::check_subject(subject).map_err(|cause| invalid_parameter_because("invalid subject", format!("Subject: {cause}.")))
+    ids::check_subject(subject)
+        .map_err(|cause| invalid_parameter_because("invalid subject", format!("Subject: {cause}.")))
 }
 
 /// The custom id of a document; NULL passes.

@@ -47,7 +47,9 @@ fn open(name: &str, path: PathBuf) -> Result<Cached> {
     let damaged = |cause: encoder::Error| {
         report(PgSqlErrorCode::ERRCODE_DATA_CORRUPTED, format!("cannot use embedding model \"{name}\""))
             .set_detail(format!("{}: {cause}.", path.display()))
-            .set_hint("Pack the model again, or set memory_profile.embedding_model to another one or to an empty string.")
+            .set_hint(
+                "Pack the model again, or set memory_profile.embedding_model to another one or to an empty string.",
+            )
     };
     let model = Model::open(&path).map_err(damaged)?;
     Ok(Cached { path, model: Rc::new(model), scratch: Scratch::default() })
@@ -97,9 +99,11 @@ fn _embedding_model()
 -> Result<TableIterator<'static, (name!(name, String), name!(dimension, i32), name!(sha256, String))>> {
     let row = with_model(|model, _| {
         let sha256: String = model.sha256().iter().map(|byte| format!("{byte:02x}")).collect();
-        (model.name().to_owned(), model.dimension() as i32, sha256)
+        (model.dimension() as i32, sha256)
     })?;
-    Ok(TableIterator::new(row))
+    // By the name of the setting, which is what a search looks for: a pack may call itself something else.
+    let name = gucs::embedding_model();
+    Ok(TableIterator::new(name.zip(row).map(|(name, (dimension, sha256))| (name, dimension, sha256))))
 }
 
 /// The vector of a text to be found; NULL where no model is installed.

@@ -2,8 +2,8 @@
 
 use pgrx::JsonB;
 use pgrx::prelude::*;
-use rules::extract::{self, FieldSpec, Input, Kind};
 use rules::chunk::{self, ChunkKind};
+use rules::extract::{self, FieldSpec, Input, Kind};
 use rules::summary::{self, SummaryField, SummaryMemory};
 use serde_json::{Value, json};
 
@@ -37,11 +37,11 @@ fn _extract(
     let found = extract::extract(&Input { text: data, input_type, now, schema: &schema, subject_name });
     JsonB(json!({
         "fields": found.fields.iter().map(|field| json!({
-            "key": field.key, "value": field.value, "confidence": field.confidence,
+            "key": field.key, "value": field.value, "confidence": rounded(field.confidence),
         })).collect::<Vec<_>>(),
         "memories": found.memories.iter().map(|memory| json!({
             "content": memory.content, "kind": memory.kind.as_str(), "is_static": memory.is_static,
-            "confidence": memory.confidence, "importance": memory.importance,
+            "confidence": rounded(memory.confidence), "importance": rounded(memory.importance),
             "event_date": iso(memory.event_date), "forget_after": iso(memory.forget_after),
         })).collect::<Vec<_>>(),
         "messages": found.messages.iter().map(|message| json!({
@@ -65,6 +65,11 @@ fn field_spec(field: &Value) -> FieldSpec {
         pattern: text("pattern"),
         label: text("label"),
     }
+}
+
+/// Without the digits that widening a single-precision number makes up.
+fn rounded(number: f32) -> f64 {
+    (f64::from(number) * 1e4).round() / 1e4
 }
 
 fn iso(micros: Option<i64>) -> Option<String> {

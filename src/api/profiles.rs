@@ -3,8 +3,8 @@
 use pgrx::JsonB;
 use pgrx::prelude::*;
 use rules::field::{self, FieldType};
-use rules::wording;
 use rules::supersede::{self, Current, Decision, New, Source};
+use rules::wording;
 use serde_json::{Map, Value};
 
 use crate::error::{Result, invalid_parameter, invalid_parameter_because};
@@ -28,8 +28,8 @@ fn _check_profile_fields(fields: JsonB, system: JsonB) -> Result<JsonB> {
     let mut taken: Vec<String> = keys_of(&system.0);
     let mut checked = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
-        let definition =
-            check_definition(item).map_err(|cause| invalid_parameter_because(format!("invalid fields[{index}]"), cause))?;
+        let definition = check_definition(item)
+            .map_err(|cause| invalid_parameter_because(format!("invalid fields[{index}]"), cause))?;
         let key = definition["key"].as_str().unwrap_or_default().to_owned();
         if taken.contains(&key) {
             return Err(invalid_parameter_because(
@@ -59,7 +59,8 @@ fn check_definition(item: &Value) -> Result<Value, String> {
     let mut checked = Map::new();
     checked.insert("key".into(), key.into());
     checked.insert("type".into(), field_type.as_str().into());
-    checked.insert("required".into(), optional(members, "required", Value::is_boolean)?.cloned().unwrap_or(false.into()));
+    checked
+        .insert("required".into(), optional(members, "required", Value::is_boolean)?.cloned().unwrap_or(false.into()));
     for name in ["label", "description", "category", "pattern"] {
         if let Some(value) = optional(members, name, Value::is_string)? {
             checked.insert(name.into(), value.clone());
@@ -68,7 +69,9 @@ fn check_definition(item: &Value) -> Result<Value, String> {
     if let Some(pattern) = members.get("pattern").and_then(Value::as_str) {
         rules::extract::check_pattern(pattern).map_err(|cause| format!("Invalid pattern: {cause}."))?;
     }
-    let choices = optional(members, "enum_values", |v| v.as_array().is_some_and(|a| !a.is_empty() && a.iter().all(Value::is_string)))?;
+    let choices = optional(members, "enum_values", |v| {
+        v.as_array().is_some_and(|a| !a.is_empty() && a.iter().all(Value::is_string))
+    })?;
     match (field_type == FieldType::Select, choices) {
         (true, Some(values)) => drop(checked.insert("enum_values".into(), values.clone())),
         (true, None) => return Err("A field of type select needs enum_values, an array of strings.".into()),

@@ -102,10 +102,20 @@ fn to_array<E: Element>(vector: Dense<E>) -> ArrayBuf {
 /// One bit per element: whether it is greater than zero.
 fn signs<E: Element>(vector: Dense<E>) -> Bits {
     let mut bits = Bits::zeros(vector.len());
-    for (byte, elements) in bits.bytes_mut().iter_mut().zip(vector.chunks(8)) {
-        for (index, element) in elements.iter().enumerate() {
-            *byte |= u8::from(*element > E::default()) << (7 - index);
-        }
+    let (eights, rest) = vector.as_chunks::<8>();
+    let (bytes, last) = bits.bytes_mut().split_at_mut(eights.len());
+    for (byte, eight) in bytes.iter_mut().zip(eights) {
+        *byte = pack(eight);
+    }
+    if let [last] = last {
+        *last = pack(rest);
     }
     bits
+}
+
+/// Packs up to eight signs into a byte, the first on top.
+#[inline(always)]
+fn pack<E: Element>(elements: &[E]) -> u8 {
+    let sign = |(index, element): (usize, &E)| u8::from(*element > E::default()) << (7 - index);
+    elements.iter().enumerate().map(sign).fold(0, |byte, bit| byte | bit)
 }

@@ -4,6 +4,11 @@
 //! plain Rust and know nothing of Postgres; `datum` alone touches memory that Postgres owns; the other files are the
 //! SQL functions, declared in `sql/10_vector.sql` and `sql/11_halfvec.sql`. Their wrappers' symbols, on which those
 //! declarations rely, are the functions' names here followed by `_wrapper`.
+//!
+//! pgvector's regression tests for these types give the same output, but for the HINT lines that are added here. What
+//! differs on purpose: hexadecimal numbers, which the C library accepts in text, are refused; `l2_norm` takes a `vector`
+//! too; `<>` is estimated by `neqsel`, and `=` may be used for merge joins. Sums of products may differ in the last bits,
+//! as they do between pgvector's own builds.
 
 #![allow(clippy::result_large_err, reason = "pgrx raises its own ErrorReport with SQLSTATE and HINT, and no other")]
 

@@ -55,13 +55,11 @@ impl Parser<'_> {
     fn element<E: Element>(&mut self) -> Result<E, Fault> {
         let start = self.position;
         self.take_sign();
-        if self.take_word(b"nan") {
-            return Err(Fault::NotANumber { kind: E::KIND });
-        }
-        if self.take_word(b"inf") {
-            return Err(Fault::Infinite { kind: E::KIND });
-        }
+        let digits = self.position;
         self.skip_decimal();
+        if self.position == digits {
+            return Err(self.no_number::<E>());
+        }
 
         let number = str::from_utf8(&self.text[start..self.position]).unwrap_or_default();
         let Ok(value) = number.parse::<f32>() else {
@@ -72,6 +70,19 @@ impl Parser<'_> {
             return Err(Fault::OutOfRange { kind: E::KIND, number: number.to_owned() });
         }
         Ok(element)
+    }
+
+    /// What stands where a number should.
+    fn no_number<E: Element>(&self) -> Fault {
+        let rest = &self.text[self.position..];
+        let begins = |word: &[u8]| rest.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word));
+        if begins(b"nan") {
+            Fault::NotANumber { kind: E::KIND }
+        } else if begins(b"inf") {
+            Fault::Infinite { kind: E::KIND }
+        } else {
+            self.syntax::<E>(None)
+        }
     }
 
     /// Moves over the longest decimal number; over nothing, or a lone point, if there is none.
@@ -108,14 +119,6 @@ impl Parser<'_> {
         if matches!(self.peek(), Some(b'+' | b'-')) {
             self.position += 1;
         }
-    }
-
-    fn take_word(&mut self, word: &[u8]) -> bool {
-        let found = self.text[self.position..].get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word));
-        if found {
-            self.position += word.len();
-        }
-        found
     }
 
     fn take(&mut self, byte: u8) -> bool {

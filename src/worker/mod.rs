@@ -80,8 +80,6 @@ fn claim() -> Option<(pgrx::Uuid, pgrx::Uuid)> {
 
 fn run(key: pgrx::Uuid, job: pgrx::Uuid) {
     Spi::connect_mut(|client| {
-        client
-            .update("select memory_profile._job_run($1, $2)", Some(1), &[key.into(), job.into()])
-            .unwrap_or_report();
+        client.update("select memory_profile._job_run($1, $2)", Some(1), &[key.into(), job.into()]).unwrap_or_report();
     });
 }

@@ -32,7 +32,8 @@ start_echo() {
 
 install_clients
 CLUSTER=$TEST/http
-test_cluster http "$(test_pg_config "$(main_major)")" "shared_preload_libraries = 'memory_profile'"
+test_cluster http "$(test_pg_config "$(main_major)")" "shared_preload_libraries = 'memory_profile'" \
+  "memory_profile.worker_databases = '$DATABASE'"
 
 test_database "$DATABASE"
 http_create_role

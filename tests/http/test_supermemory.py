@@ -161,7 +161,7 @@ class Search(Case):
         self.assertEqual(found({**after_2024, "negate": True}), {first})
         self.assertEqual(found(after_2024, {"key": "team", "value": "alpha"}), {second})
         self.assertEqual(found({"key": "team", "value": "payments"}, {"key": "team", "value": "alpha"}, operator="OR"), {first, second})
-        self.assertEqual(found({"key": "no such key", "value": "x"}), set())
+        self.assertEqual(found({"key": "no_such_key", "value": "x"}), set())
 
     def test_unknown_container_finds_nothing(self):
         answer = self.client.search.memories(container_tag="nobody_has_this", q="x")

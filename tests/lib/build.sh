@@ -42,7 +42,7 @@ build_model() {
   if [ ! -e "$out" ] || [ "$(cat "$out.stamp" 2>/dev/null)" != "$stamp" ]; then
     files=$(ensure_model_files)
     mkdir -p "${out%/*}"
-    "$packer" "$files" "$out.new" >&2
+    "$packer" "$files" "$out.new" --name "${MODEL_FILE%.mpm}" >&2
     mv "$out.new" "$out"
     echo "$stamp" >"$out.stamp"
   fi

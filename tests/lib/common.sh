@@ -10,6 +10,8 @@
 set -euo pipefail
 shopt -s inherit_errexit
 umask 022
+# With it, pgrx adds a backtrace to the DETAIL of every error of Postgres.
+unset RUST_BACKTRACE
 
 REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 LOCAL=$REPO/.local

@@ -96,7 +96,11 @@ pub fn find(client: &SpiClient<'_>, question: &Question<'_>, side: Side, model: 
             let statistics = include_str!("../../../sql/search/memory_scope.sql");
             let candidates = include_str!("../../../sql/search/memory_candidates.sql");
             (
-                select(client, statistics, &[project.into(), subject.into(), forgotten.into(), lexemes.clone().into()])?,
+                select(
+                    client,
+                    statistics,
+                    &[project.into(), subject.into(), forgotten.into(), lexemes.clone().into()],
+                )?,
                 select(
                     client,
                     candidates,
@@ -148,8 +152,10 @@ pub fn find(client: &SpiClient<'_>, question: &Question<'_>, side: Side, model: 
         });
     }
     let statistics = statistics.first();
-    let document_frequencies: Vec<u32> =
-        required::<Vec<i64>>(statistics.get(3))?.into_iter().map(|count| u32::try_from(count).unwrap_or(u32::MAX)).collect();
+    let document_frequencies: Vec<u32> = required::<Vec<i64>>(statistics.get(3))?
+        .into_iter()
+        .map(|count| u32::try_from(count).unwrap_or(u32::MAX))
+        .collect();
     let query = Query {
         document_frequencies: &document_frequencies,
         documents: u32::try_from(required::<i64>(statistics.get(1))?).unwrap_or(u32::MAX),

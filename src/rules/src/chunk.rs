@@ -384,7 +384,8 @@ mod tests {
             for kind in KINDS {
                 assert!(!chunk(&text, kind, 200, 40).is_empty());
             }
-            assert!(title(&text).is_some() && summary(&text).is_some());
+            assert!(title(&text).is_some_and(|title| title.chars().count() <= MAX_TITLE));
+            assert!(summary(&text).is_none_or(|summary| summary.chars().count() <= MAX_SUMMARY));
         }
         assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
     }

@@ -39,8 +39,8 @@ select count(*) from memory_list('mem_ann') where memory = 'Ann is at lunch';
 select memory_forget('mem_ann', (select id from made where name = 'coffee'), 'changed her mind') = (select id from made where name = 'coffee') as forgotten;
 select count(*) from memory_list('mem_ann') where memory like '%coffee%';
 select forget_reason, forgotten_at is not null as forgotten from memory_history('mem_ann', (select id from made where name = 'coffee'));
-select memory_forget('mem_ann', (select id from made where name = 'coffee'));
 \set VERBOSITY terse
+select memory_forget('mem_ann', (select id from made where name = 'coffee'));
 select memory_forget('mem_ann', 'mem_nonesuch');
 select memory_update('mem_ann', 'mem_nonesuch', 'x');
 select memory_history('nobody', 'mem_nonesuch');
@@ -80,7 +80,7 @@ select count(*) as memories from memory_list('mem_bob');
 
 -- a profile field is not revised as a memory
 select profile_patch('mem_bob', '[{"field_key": "name", "value": "Bob"}]');
-\set VERBOSITY terse
+\set VERBOSITY sqlstate
 select memory_update('mem_bob', profile_get('mem_bob', 'full') #>> '{name,memory_id}', 'x');
 \set VERBOSITY default
 
