@@ -61,9 +61,16 @@ create function _job_claim(out key uuid, out job_id uuid)
 language sql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
-  update job
-  set status = 'failed', error = 'the worker ended before the job did', finished_at = clock_timestamp(), locked_until = null
-  where status = 'running' and locked_until < clock_timestamp() and attempts >= max_attempts;
+  with dead as (
+    update job
+    set status = 'failed', error = 'the worker ended before the job did', finished_at = clock_timestamp(), locked_until = null
+    where status = 'running' and locked_until < clock_timestamp() and attempts >= max_attempts
+    returning subject_key, document_id, error
+  )
+  update document d
+  set status = 'failed', error = dead.error
+  from dead
+  where d.subject_key = dead.subject_key and d.id = dead.document_id;
 
   update job
   set status = 'running', attempts = attempts + 1, started_at = clock_timestamp(),
@@ -94,6 +101,8 @@ declare
   message text;
   detail text;
 begin
+  -- The subject before the job, as every writer and the erasure take them: the other way round they could deadlock.
+  perform from subject s where s.subject_key = key for update;
   select * into this from job j where j.subject_key = key and j.id = claimed and j.status = 'running' for update;
   if not found then
     return 'gone';
@@ -102,7 +111,6 @@ begin
     perform set_config('memory_profile.project', this.project_id::text, true);
   end if;
   begin
-    perform from subject s where s.subject_key = key for update;
     outcome := case this.kind
       when 'learn' then _learn(key, this.payload, this.input_type, this.id)
       when 'document' then _document_process(key, this.document_id, this.id)

@@ -17,53 +17,60 @@ $$;
 -- What stands around a memory: parents, the versions before it and what it extends or derives from; children, the
 -- versions after it and what extends or derives from it. `version` is the distance. The latter also appear as related.
 create function memory_profile_http._memory_context(key uuid, memory_id text, with_forgotten boolean) returns jsonb
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, memory_profile_http, memory_profile, pg_temp
 as $$
-  with recursive older as (
-    select m.parent_id as id, -1 as distance from memory m where m.subject_key = key and m.id = memory_id
-    union all
-    select m.parent_id, o.distance - 1 from older o join memory m on m.subject_key = key and m.id = o.id
-  ), newer as (
-    select m.superseded_by as id, 1 as distance from memory m where m.subject_key = key and m.id = memory_id
-    union all
-    select m.superseded_by, n.distance + 1 from newer n join memory m on m.subject_key = key and m.id = n.id
-  ), neighbour as (
-    select id, distance, 'updates' as relation from older
-    union all select id, distance, 'updates' from newer
-    union all select r.to_id, -1, r.relation from memory_relation r
-    where r.subject_key = key and r.from_id = memory_id and r.relation in ('extends', 'derives')
-    union all select r.from_id, 1, r.relation from memory_relation r
-    where r.subject_key = key and r.to_id = memory_id and r.relation in ('extends', 'derives')
-  ), shown as (
-    select n.distance, n.relation, m.created_at, m.id,
-           jsonb_build_object('relation', n.relation, 'memory', m.content, 'metadata', _metadata_out(m.metadata),
-                              'updatedAt', _iso(m.updated_at)) as item
-    from neighbour n
-    join memory m on m.subject_key = key and m.id = n.id
-    where with_forgotten or (m.forgotten_at is null and (m.forget_after is null or m.forget_after > now()))
-  )
-  select jsonb_build_object(
-    'parents', coalesce(jsonb_agg(item || jsonb_build_object('version', distance) order by distance desc, relation desc, created_at, id)
-                        filter (where distance < 0), '[]'),
-    'children', coalesce(jsonb_agg(item || jsonb_build_object('version', distance) order by distance, relation desc, created_at, id)
-                         filter (where distance > 0), '[]'),
-    'related', coalesce(jsonb_agg(item order by created_at, id) filter (where relation <> 'updates'), '[]'))
-  from shown
+begin
+  return (
+    with recursive older as (
+      select m.parent_id as id, -1 as distance from memory m where m.subject_key = key and m.id = memory_id
+      union all
+      select m.parent_id, o.distance - 1 from older o join memory m on m.subject_key = key and m.id = o.id
+    ), newer as (
+      select m.superseded_by as id, 1 as distance from memory m where m.subject_key = key and m.id = memory_id
+      union all
+      select m.superseded_by, n.distance + 1 from newer n join memory m on m.subject_key = key and m.id = n.id
+    ), neighbour as (
+      select id, distance, 'updates' as relation from older
+      union all select id, distance, 'updates' from newer
+      union all select r.to_id, -1, r.relation from memory_relation r
+      where r.subject_key = key and r.from_id = memory_id and r.relation in ('extends', 'derives')
+      union all select r.from_id, 1, r.relation from memory_relation r
+      where r.subject_key = key and r.to_id = memory_id and r.relation in ('extends', 'derives')
+    ), shown as (
+      select n.distance, n.relation, m.created_at, m.id,
+             jsonb_build_object('relation', n.relation, 'memory', m.content, 'metadata', _metadata_out(m.metadata),
+                                'updatedAt', _iso(m.updated_at)) as item
+      from neighbour n
+      join memory m on m.subject_key = key and m.id = n.id
+      where with_forgotten or (m.forgotten_at is null and (m.forget_after is null or m.forget_after > now()))
+    )
+    select jsonb_build_object(
+      'parents', coalesce(jsonb_agg(item || jsonb_build_object('version', distance) order by distance desc, relation desc, created_at, id)
+                          filter (where distance < 0), '[]'),
+      'children', coalesce(jsonb_agg(item || jsonb_build_object('version', distance) order by distance, relation desc, created_at, id)
+                           filter (where distance > 0), '[]'),
+      'related', coalesce(jsonb_agg(item order by created_at, id) filter (where relation <> 'updates'), '[]'))
+    from shown
+  );
+end
 $$;
 
 -- The documents that a result comes from: of a chunk its own, of a memory its sources.
 create function memory_profile_http._source_documents(key uuid, memory_id text, chunk_document text)
 returns setof memory_profile.document
-language sql stable
+language plpgsql stable rows 1
 set search_path = pg_catalog, memory_profile_http, memory_profile, pg_temp
 as $$
+begin
+  return query
   select d.*
   from document d
   where d.subject_key = key
     and d.id in (select s.document_id from memory_source s where s.subject_key = key and s.memory_id = _source_documents.memory_id
                  union all select chunk_document)
-  order by d.created_at, d.id
+  order by d.created_at, d.id;
+end
 $$;
 
 create function memory_profile_http._matches_filepath(filepath text, wanted text) returns boolean

@@ -64,7 +64,6 @@ stage_regress_main() { "$REPO/tests/pg_regress/run.sh" "$(main_major)"; }
 stage_regress_16() { "$REPO/tests/pg_regress/run.sh" 16; }
 stage_http() { "$REPO/tests/http/run.sh"; }
 stage_docs() { "$REPO/tests/docs/run.sh"; }
-stage_docs() { "$REPO/tests/docs/run.sh"; }
 stage_dump() { "$REPO/tests/dump/run.sh"; }
 stage_concurrency() { "$REPO/tests/concurrency/run.sh"; }
 stage_crash() { "$REPO/tests/crash/run.sh"; }

@@ -30,6 +30,7 @@ start_echo() {
   export PGDATABASE=$DATABASE
 }
 
+ensure_node
 install_clients
 CLUSTER=$TEST/http
 test_cluster http "$(test_pg_config "$(main_major)")" "shared_preload_libraries = 'memory_profile'" \

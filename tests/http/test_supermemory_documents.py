@@ -61,7 +61,11 @@ class Documents(Case):
         added = self.client.documents.batch_add(
             container_tag=self.tag,
             metadata={"shelf": "b"},
-            documents=[{"content": "The first report.", "metadata": {"shelf": "a"}}, {"content": "The second report.", "custom_id": f"second_{self.tag}"}, {"content": ""}],
+            documents=[
+                {"content": "The first report.", "metadata": {"shelf": "a"}},
+                {"content": "The second report.", "custom_id": f"second_{self.tag}"},
+                {"content": ""},
+            ],
         )
         self.assertEqual((added.success, added.failed), (2, 1))
         self.assertEqual([result.status for result in added.results], ["queued", "queued", "error"])
@@ -104,19 +108,17 @@ class Documents(Case):
         letter = f"letter_{self.tag}"
         added = self.client.add(content="My name is Lise Meitner. I live in Stockholm.", container_tag=self.tag, custom_id=letter)
         self.wait(added.id)
-        document = self.client.documents.get(letter)
-        self.assertTrue(document.memories)
-        found = self.client.search.memories(
-            q=document.memories[0].memory, container_tag=self.tag, threshold=0, limit=1, include={"documents": True, "summaries": True}
-        ).results[0]
-        self.assertEqual([source.id for source in found.documents], [added.id])
+        drawn = next(memory for memory in self.client.documents.get(letter).memories if "Stockholm" in memory.memory)
+        search = self.client.search.memories
+        found = search(q=drawn.memory, container_tag=self.tag, threshold=0, limit=1, include={"documents": True, "summaries": True}).results[0]
+        self.assertEqual((found.id, [source.id for source in found.documents]), (drawn.id, [added.id]))
         self.client.documents.delete(letter)
-        left = self.client.search.memories(q=document.memories[0].memory, container_tag=self.tag, threshold=0).results
-        self.assertFalse({memory.id for memory in document.memories} & {result.id for result in left})
+        self.assertNotIn(drawn.id, [result.id for result in search(q=drawn.memory, container_tag=self.tag, threshold=0).results])
 
     def test_search_modes(self):
         """What a benchmark harness does: sessions in, wait, ask with chunks."""
-        added = self.client.add(content="user: The spare key hangs behind the clock.\nassistant: Noted.", container_tag=self.tag, metadata={"sessionId": "s1"})
+        session = "user: The spare key hangs behind the clock.\nassistant: Noted."
+        added = self.client.add(content=session, container_tag=self.tag, metadata={"sessionId": "s1"})
         self.wait(added.id)
         for extra in ({"search_mode": "documents"}, {"search_mode": "hybrid"}, {"include": {"chunks": True}}):
             with self.subTest(extra):
@@ -127,7 +129,12 @@ class Documents(Case):
                 self.assertTrue(all((result.chunk is None) != (result.memory is None) for result in results))
 
     def test_refusals(self):
-        for wrong in ({"content": " "}, {"content": "x", "custom_id": "a/b"}, {"content": "x", "metadata": {"a": {"b": 1}}}, {"content": "x", "document_date": "soon"}):
+        for wrong in (
+            {"content": " "},
+            {"content": "x", "custom_id": "a/b"},
+            {"content": "x", "metadata": {"a": {"b": 1}}},
+            {"content": "x", "document_date": "soon"},
+        ):
             with self.subTest(wrong), self.assertRaises(supermemory.BadRequestError):
                 self.client.add(container_tag=self.tag, **wrong)
         with self.assertRaises(supermemory.NotFoundError):

