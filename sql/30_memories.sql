@@ -471,6 +471,7 @@ begin
   new.importance := coalesce(new.importance, old.importance);
   new.confidence := coalesce(new.confidence, old.confidence);
   new.source_type := coalesce(new.source_type, old.source_type);
+  new.event_date := coalesce(new.event_date, old.event_date);
   if not changes ? 'forget_after' then
     new.forget_after := old.forget_after;
     new.forget_reason := coalesce(new.forget_reason, old.forget_reason);

@@ -175,7 +175,7 @@ declare
   key uuid := subject_key(subject);
 begin
   perform from subject s where s.subject_key = key for update;
-  perform _forget_unsupported(key, document_delete.id, '{}', 'source document deleted');
+  perform _forget_unsupported(key, document_delete.id, '{}', null, 'source document deleted');
   delete from document d where d.subject_key = key and d.id = document_delete.id;
   return found;
 end
@@ -183,8 +183,9 @@ $$;
 comment on function document_delete(text, text) is
   'Deletes a document for good, with its chunks; memories that rest on it alone are forgotten. False when there was none';
 
--- Forgets the memories that rest on one document alone, but for those that it still supports.
-create function _forget_unsupported(key uuid, source_document text, still_supported text[], reason text) returns integer
+-- Forgets the memories that rest on one document alone, and the profile fields that were read from it, but for those
+-- that it still supports: the memories named, and what the job at work has just written.
+create function _forget_unsupported(key uuid, source_document text, still_supported text[], current_job uuid, reason text) returns integer
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
@@ -192,12 +193,17 @@ declare
   forgotten integer;
 begin
   update memory m set forgotten_at = now(), forget_reason = reason
-  where m.subject_key = key and m.superseded_at is null and m.forgotten_at is null and m.source_type = 'document'
-    and m.id <> all (still_supported)
-    and exists (select from memory_source s
-                where s.subject_key = key and s.memory_id = m.id and s.document_id = source_document)
-    and not exists (select from memory_source s
-                    where s.subject_key = key and s.memory_id = m.id and s.document_id <> source_document);
+  where m.subject_key = key and m.superseded_at is null and m.forgotten_at is null and m.id <> all (still_supported)
+    and case when m.field_key is null then
+      m.source_type = 'document'
+      and exists (select from memory_source s
+                  where s.subject_key = key and s.memory_id = m.id and s.document_id = source_document)
+      and not exists (select from memory_source s
+                      where s.subject_key = key and s.memory_id = m.id and s.document_id <> source_document)
+    else
+      m.job_id is distinct from current_job
+      and exists (select from job j where j.subject_key = key and j.id = m.job_id and j.document_id = source_document)
+    end;
   get diagnostics forgotten = row_count;
   return forgotten;
 end

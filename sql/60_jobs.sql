@@ -301,7 +301,7 @@ begin
       _extract(source.content, source.type, coalesce(source.document_date, source.created_at), profile_schema_get() -> 'fields', _subject_name(key)),
       job, 'document', source.id);
     perform _forget_unsupported(key, source.id,
-      array(select jsonb_array_elements_text(outcome -> 'memories')), 'source document changed');
+      array(select jsonb_array_elements_text(outcome -> 'memories')), job, 'source document changed');
   end if;
   update document d
   set status = 'done', error = null, updated_at = now(),

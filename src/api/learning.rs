@@ -3,7 +3,7 @@
 use pgrx::JsonB;
 use pgrx::prelude::*;
 use rules::chunk::{self, ChunkKind};
-use rules::extract::{self, FieldSpec, Input, Kind};
+use rules::extract::{self, Field, FieldSpec, Input, Kind, Memory};
 use rules::summary::{self, SummaryField, SummaryMemory};
 use serde_json::{Value, json};
 
@@ -39,7 +39,7 @@ fn _extract(
         "fields": found.fields.iter().map(|field| json!({
             "key": field.key, "value": field.value, "confidence": rounded(field.confidence),
         })).collect::<Vec<_>>(),
-        "memories": found.memories.iter().map(|memory| json!({
+        "memories": found.memories.iter().filter(|memory| !is_stated_by(memory, &found.fields)).map(|memory| json!({
             "content": memory.content, "kind": memory.kind.as_str(), "is_static": memory.is_static,
             "confidence": rounded(memory.confidence), "importance": rounded(memory.importance),
             "event_date": iso(memory.event_date), "forget_after": iso(memory.forget_after),
@@ -49,6 +49,11 @@ fn _extract(
         })).collect::<Vec<_>>(),
         "notes": found.notes,
     }))
+}
+
+/// Whether a memory only repeats what a profile field says.
+fn is_stated_by(memory: &Memory, fields: &[Field]) -> bool {
+    !memory.negated && memory.slot.as_ref().is_some_and(|slot| fields.iter().any(|field| field.key == *slot))
 }
 
 fn field_spec(field: &Value) -> FieldSpec {

@@ -53,6 +53,13 @@ pub extern "C-unwind" fn memory_profile_worker_main(index: pg_sys::Datum) {
         }
         while !BackgroundWorker::sigterm_received() && run_next_job() {}
     }
+    // Told to end, by a shutdown or because its database is being dropped. The postmaster starts only those again that
+    // end with an error, and during a shutdown it starts none.
+    #[allow(unsafe_code)]
+    // SAFETY: no transaction is open and nothing is held whose destructor matters; proc_exit does not return.
+    unsafe {
+        pg_sys::proc_exit(1);
+    }
 }
 
 /// Claims a job in one transaction and runs it in the next; false when there is none.
