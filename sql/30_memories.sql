@@ -39,10 +39,10 @@ create table memory (
   field_key text,
   field_value jsonb,
   version integer not null default 1 check (version >= 1),
-  parent_id text,
-  root_id text not null,
+  parent_id text collate "C",
+  root_id text collate "C" not null,
   superseded_at timestamptz,
-  superseded_by text,
+  superseded_by text collate "C",
   forgotten_at timestamptz,
   forget_reason text,
   forget_after timestamptz,
@@ -81,8 +81,8 @@ create index memory_lexical on memory using gin (terms memory_terms_ops)
 
 create table memory_relation (
   subject_key uuid not null,
-  from_id text not null,
-  to_id text not null,
+  from_id text collate "C" not null,
+  to_id text collate "C" not null,
   relation text not null check (relation in ('updates', 'extends', 'derives', 'supports', 'duplicates', 'related')),
   project_id uuid not null,
   reason text,
@@ -111,7 +111,7 @@ comment on column embedding_model.sha256 is 'Checksum of the checkpoint: vectors
 create table memory_embedding (
   subject_key uuid not null,
   model_id smallint not null references embedding_model,
-  memory_id text not null,
+  memory_id text collate "C" not null,
   project_id uuid not null,
   embedding vector not null,
   primary key (subject_key, model_id, memory_id),

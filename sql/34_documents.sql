@@ -31,7 +31,7 @@ comment on table document is 'Texts that memories are drawn from';
 
 create table chunk (
   subject_key uuid not null,
-  document_id text not null,
+  document_id text collate "C" not null,
   position integer not null check (position >= 0),
   project_id uuid not null,
   heading text,
@@ -51,7 +51,7 @@ comment on table chunk is 'Passages of a document, in order';
 create table chunk_embedding (
   subject_key uuid not null,
   model_id smallint not null references embedding_model,
-  document_id text not null,
+  document_id text collate "C" not null,
   position integer not null,
   project_id uuid not null,
   embedding vector not null,
@@ -63,8 +63,8 @@ comment on table chunk_embedding is 'The meaning of each chunk as a vector, per 
 
 create table memory_source (
   subject_key uuid not null,
-  memory_id text not null,
-  document_id text not null,
+  memory_id text collate "C" not null,
+  document_id text collate "C" not null,
   project_id uuid not null,
   chunk_position integer,
   added_at timestamptz not null default now(),

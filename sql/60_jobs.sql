@@ -10,7 +10,7 @@ create table job (
   sequence bigint generated always as identity,
   kind text not null check (kind in ('learn', 'document', 'embed')),
   input_type text,
-  document_id text,
+  document_id text collate "C",
   payload text,
   payload_sha256 bytea,
   payload_bytes integer,

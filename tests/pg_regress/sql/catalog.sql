@@ -53,3 +53,11 @@ order by 1::text;
 -- the settings of the library
 select current_project();
 select name, context, vartype from pg_settings where name like 'memory\_profile.%' order by name;
+
+-- ids compare by their bytes wherever they stand: an index under another collation could not serve a join
+select c.relname, a.attname as of_another_collation
+from pg_class c join pg_attribute a on a.attrelid = c.oid
+where c.relnamespace = 'memory_profile'::regnamespace and c.relkind = 'r' and a.atttypid = 'text'::regtype
+  and a.attname in ('id', 'memory_id', 'document_id', 'from_id', 'to_id', 'parent_id', 'root_id', 'superseded_by')
+  and a.attcollation <> '"C"'::regcollation
+order by 1, 2;
