@@ -1,16 +1,16 @@
 -- Statistics of what is searched, before any filter: how many memories, how long on average, and how many of them
 -- contain each of the query's words, in order.
--- $1 project, $2 subject key or null, $3 whether forgotten memories count, $4 the query's lexemes
+-- $1 project, $2 subject key, $3 whether forgotten memories count, $4 the query's lexemes
 with scope as (
   select s.subject_key,
          array(select hashtextextended(lexeme, uuid_hash_extended(s.subject_key, 0))
                from unnest($4) with ordinality l (lexeme, place) order by place) as hashes
   from memory_profile.subject s
-  where s.project_id = $1 and ($2 is null or s.subject_key = $2)
+  where s.project_id = $1 and /* subject s */
 ), whole as (
   select count(*) as documents, coalesce(avg(m.term_count), 0)::double precision as average_length
   from memory_profile.memory m
-  where m.project_id = $1 and ($2 is null or m.subject_key = $2) and m.superseded_at is null
+  where m.project_id = $1 and /* subject m */ and m.superseded_at is null
     and ($3 or (m.forgotten_at is null and (m.forget_after is null or m.forget_after > now())))
 )
 select documents, average_length,

@@ -84,6 +84,12 @@ fn _filter_matches(filters: JsonB, metadata: JsonB) -> Result<bool> {
     Ok(parse_filters(&filters)?.matches(&metadata.0))
 }
 
+/// Text without regard to case, the same on every server whatever its locale.
+#[pg_extern(immutable, strict, parallel_safe)]
+fn _fold_case(text: &str) -> String {
+    rules::filter::fold_case(text)
+}
+
 /// The filters of a request, or the error that says where they are malformed.
 pub fn parse_filters(filters: &JsonB) -> Result<Filter> {
     Filter::parse(&filters.0).map_err(|cause| {

@@ -1,11 +1,13 @@
 //! Between the queries of `sql/search/` and the scoring: what a search reads.
 
 use pgrx::JsonB;
-use pgrx::datum::FromDatum;
+use pgrx::datum::{DatumWithOid, FromDatum};
 use pgrx::prelude::*;
-use pgrx::spi::{self, SpiClient, SpiTupleTable};
+use pgrx::spi::{self, SpiClient};
+use rules::filter::Filter;
 use rules::rank::{Candidate, Model, Query, Scored, Scorer};
 
+use super::queries::{self, Text, select};
 use crate::error::{Result, internal};
 use crate::gucs;
 
@@ -33,7 +35,7 @@ pub struct Question<'a> {
     pub scope: &'a Scope,
     pub lexemes: Vec<String>,
     pub vector: Option<Vec<f32>>,
-    pub filters: Option<serde_json::Value>,
+    pub filter: Option<Filter>,
     pub include_forgotten: bool,
 }
 
@@ -59,7 +61,7 @@ struct Found {
 
 /// Reads where to look. Fails where no project is established.
 pub fn scope(client: &SpiClient<'_>, subject: Option<&str>) -> Result<Scope> {
-    let rows = select(client, include_str!("../../../sql/search/scope.sql"), &[subject.into()])?;
+    let rows = select(client, queries::SCOPE, &[subject.into()])?;
     let rows = rows.first();
     Ok(Scope {
         project: required(rows.get(1))?,
@@ -72,72 +74,39 @@ pub fn scope(client: &SpiClient<'_>, subject: Option<&str>) -> Result<Scope> {
 /// The words of the query as the project's text search configuration sees them.
 pub fn lexemes(client: &SpiClient<'_>, query: &str, scope: &Scope) -> Result<Vec<String>> {
     let arguments = [query.into(), scope.text_search_config.as_str().into()];
-    let rows = select(client, include_str!("../../../sql/search/lexemes.sql"), &arguments)?;
+    let rows = select(client, queries::LEXEMES, &arguments)?;
     required(rows.first().get(1))
 }
 
 /// The model whose vectors are compared: the configured one, if this database holds any of its vectors.
 fn model_id(client: &SpiClient<'_>) -> Result<Option<i16>> {
     let Some(name) = gucs::embedding_model() else { return Ok(None) };
-    let rows = select(client, include_str!("../../../sql/search/model.sql"), &[name.into()])?;
+    let rows = select(client, queries::MODEL, &[name.into()])?;
     if rows.is_empty() { Ok(None) } else { optional(rows.first().get(1)) }
 }
 
 /// Finds what one side has to offer, and scores it.
 pub fn find(client: &SpiClient<'_>, question: &Question<'_>, side: Side, model: &Model) -> Result<Vec<Hit>> {
     let Scope { project, subject, .. } = *question.scope;
-    let lexemes = &question.lexemes;
-    let filters = question.filters.clone().map(JsonB);
-    let forgotten = question.include_forgotten;
-    let vector = question.vector.clone();
-    let model_id = if vector.is_some() { model_id(client)? } else { None };
-    let (statistics, rows) = match side {
-        Side::Memories => {
-            let statistics = include_str!("../../../sql/search/memory_scope.sql");
-            let candidates = include_str!("../../../sql/search/memory_candidates.sql");
-            (
-                select(
-                    client,
-                    statistics,
-                    &[project.into(), subject.into(), forgotten.into(), lexemes.clone().into()],
-                )?,
-                select(
-                    client,
-                    candidates,
-                    &[
-                        project.into(),
-                        subject.into(),
-                        forgotten.into(),
-                        filters.into(),
-                        lexemes.clone().into(),
-                        model_id.into(),
-                        vector.into(),
-                        NEAREST.into(),
-                    ],
-                )?,
-            )
-        }
-        Side::Chunks => {
-            let statistics = include_str!("../../../sql/search/chunk_scope.sql");
-            let candidates = include_str!("../../../sql/search/chunk_candidates.sql");
-            (
-                select(client, statistics, &[project.into(), subject.into(), lexemes.clone().into()])?,
-                select(
-                    client,
-                    candidates,
-                    &[
-                        project.into(),
-                        subject.into(),
-                        filters.into(),
-                        lexemes.clone().into(),
-                        model_id.into(),
-                        vector.into(),
-                        NEAREST.into(),
-                    ],
-                )?,
-            )
-        }
+    let lexemes = || DatumWithOid::from(question.lexemes.clone());
+    let model_id = if question.vector.is_some() { model_id(client)? } else { None };
+
+    // What both queries of a side begin with, and what the one for candidates goes on with.
+    let mut arguments: Vec<DatumWithOid<'_>> = vec![project.into(), subject.into()];
+    if side == Side::Memories {
+        arguments.push(question.include_forgotten.into());
+    }
+    arguments.push(lexemes());
+    let (statistics, candidates) = match side {
+        Side::Memories => (queries::MEMORY_SCOPE, queries::MEMORY_CANDIDATES),
+        Side::Chunks => (queries::CHUNK_SCOPE, queries::CHUNK_CANDIDATES),
     };
+    let statistics = Text::new(statistics).of_subject(subject.is_some()).run(client, &mut arguments)?;
+    arguments.extend([model_id.into(), question.vector.clone().into(), NEAREST.into()]);
+    let rows = Text::new(candidates)
+        .of_subject(subject.is_some())
+        .filtered(question.filter.as_ref(), arguments.len() + 1)
+        .run(client, &mut arguments)?;
 
     let mut found = Vec::with_capacity(rows.len());
     for row in rows {
@@ -191,15 +160,6 @@ fn score(found: Vec<Found>, side: Side, query: Query<'_>, model: &Model) -> Vec<
 
 fn counts(frequencies: Vec<i32>) -> Vec<u32> {
     frequencies.into_iter().map(i32::unsigned_abs).collect()
-}
-
-/// Runs a query that only reads, so that it also runs on a standby.
-pub fn select<'conn>(
-    client: &SpiClient<'conn>,
-    query: &str,
-    arguments: &[pgrx::datum::DatumWithOid<'_>],
-) -> Result<SpiTupleTable<'conn>> {
-    client.select(query, None, arguments).map_err(internal)
 }
 
 /// A column that may be null.

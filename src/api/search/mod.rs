@@ -5,6 +5,7 @@
 //! It writes nothing, so it runs on a standby.
 
 mod candidates;
+mod queries;
 mod rows;
 
 use std::cmp::Ordering;
@@ -36,6 +37,7 @@ fn sides(mode: &str) -> Result<&'static [Side]> {
 
 /// The memories of a subject that answer a query, best first.
 #[pg_extern(stable, parallel_restricted, cost = 10000)]
+#[search_path(pg_catalog, memory_profile, pg_temp)]
 #[allow(clippy::too_many_arguments, reason = "they are the SQL function's, and its callers name them")]
 #[allow(clippy::type_complexity, reason = "pgrx reads the row type from the signature")]
 fn memory_search(
@@ -73,9 +75,7 @@ fn memory_search(
     let threshold = check_threshold(threshold.unwrap_or(0.6))?;
     let limit = check_limit(max_results.unwrap_or(10))?;
     let sides = sides(search_mode.unwrap_or("memories"))?;
-    if let Some(filters) = &filters {
-        checks::parse_filters(filters)?;
-    }
+    let filter = filters.map(|filters| checks::parse_filters(&filters)).transpose()?;
     // Part of the contract; until they change the ranking, the one ranking there is answers both.
     let _ = (rerank, rewrite_query);
     let vector = embedding::embed_query(q)?;
@@ -87,7 +87,7 @@ fn memory_search(
             lexemes: candidates::lexemes(client, q, &scope)?,
             scope: &scope,
             vector,
-            filters: filters.map(|filters| filters.0),
+            filter: filter.filter(|filter| !filter.is_empty()),
             include_forgotten: include_forgotten.unwrap_or(false),
         };
         let mut hits = Vec::new();

@@ -5,7 +5,8 @@ use pgrx::prelude::*;
 use pgrx::spi::SpiClient;
 use serde_json::Value;
 
-use super::candidates::{Hit, Side, optional, required, select};
+use super::candidates::{Hit, Side, optional, required};
+use super::queries::{self, select};
 use crate::error::{Result, internal};
 
 /// A row of `memory_search`, in the order of its columns.
@@ -37,8 +38,8 @@ pub fn read(client: &SpiClient<'_>, hits: &[Hit]) -> Result<Vec<Row>> {
         let keys: Vec<pgrx::Uuid> = places.iter().map(|place| hits[*place].subject).collect();
         let ids: Vec<String> = places.iter().map(|place| hits[*place].id.clone()).collect();
         let query = match side {
-            Side::Memories => include_str!("../../../sql/search/memory_rows.sql"),
-            Side::Chunks => include_str!("../../../sql/search/chunk_rows.sql"),
+            Side::Memories => queries::MEMORY_ROWS,
+            Side::Chunks => queries::CHUNK_ROWS,
         };
         for row in select(client, query, &[keys.into(), ids.into()])? {
             let nth = usize::try_from(required::<i64>(row.get(1))?).map_err(internal)?;
