@@ -14,8 +14,15 @@ test_cluster upgrade "$pg_config"
 # Every object of the extension, as its definition says.
 objects() { sql --file="$HERE/objects.sql"; }
 
-# What a database has that an empty one has not.
-leftovers() { sql -Atc "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'memory_profile%'"; }
+# What a database has that an empty one has not. The schema named in the control file is made for the extension without
+# becoming a part of it, so it stays, but nothing in it.
+leftovers() {
+  sql -Atc "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'memory_profile\_%'" \
+    -c "SELECT c.oid::regclass FROM pg_class c WHERE relnamespace = 'memory_profile'::regnamespace" \
+    -c "SELECT p.oid::regprocedure FROM pg_proc p WHERE pronamespace = 'memory_profile'::regnamespace" \
+    -c "SELECT t.oid::regtype FROM pg_type t WHERE typnamespace = 'memory_profile'::regnamespace" \
+    -c "SELECT evtname FROM pg_event_trigger"
+}
 
 test_database fresh
 fresh_objects=$(objects)
