@@ -38,9 +38,22 @@ select profile_export(subject_key('port')::text) #>> '{profile,externalId}' as b
 select profile_import(document) from exported;
 select profile_erase('port');
 select subject_exists('port');
-select (select count(*) from memory) + (select count(*) from memory_relation) + (select count(*) from memory_source) + (select count(*) from memory_embedding)
-     + (select count(*) from document) + (select count(*) from chunk) + (select count(*) from chunk_embedding) + (select count(*) from message)
-     + (select count(*) from job) + (select count(*) from event) + (select count(*) from subject) as rows_left;
+create temporary table erased (key uuid);
+insert into erased values (subject_key('port'));
+select sum(rows) as rows_left
+from erased, lateral (
+  select count(*) from memory where subject_key = key
+  union all select count(*) from memory_relation where subject_key = key
+  union all select count(*) from memory_source where subject_key = key
+  union all select count(*) from memory_embedding where subject_key = key
+  union all select count(*) from document where subject_key = key
+  union all select count(*) from chunk where subject_key = key
+  union all select count(*) from chunk_embedding where subject_key = key
+  union all select count(*) from message where subject_key = key
+  union all select count(*) from job where subject_key = key
+  union all select count(*) from event where subject_key = key
+  union all select count(*) from subject where subject_key = key
+) of_table (rows);
 select profile_import(document) from exported;
 select profile_export('port') - 'exportedAt' = document - 'exportedAt' as same from exported;
 select memory from memory_search('port', 'cello', 0) limit 1;
