@@ -164,8 +164,8 @@ begin
 end
 $$;
 
--- Gives vectors to the memories of a subject that have none for the current model, and returns how many.
-create function _embed_memories(key uuid) returns integer
+-- Gives vectors to memories of a subject that have none for the current model, all or so many, and returns how many.
+create function _embed_memories(key uuid, max_count integer default null) returns integer
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
@@ -182,6 +182,7 @@ begin
   where m.subject_key = key and m.superseded_at is null
     and not exists (select from memory_embedding e
                     where e.subject_key = key and e.model_id = model and e.memory_id = m.id)
+  limit max_count
   on conflict do nothing;
   get diagnostics embedded = row_count;
   return embedded;

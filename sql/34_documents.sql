@@ -209,7 +209,7 @@ begin
 end
 $$;
 
-create function _embed_chunks(key uuid, source_document text default null) returns integer
+create function _embed_chunks(key uuid, max_count integer default null) returns integer
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
@@ -223,9 +223,10 @@ begin
   insert into chunk_embedding (subject_key, model_id, document_id, position, project_id, embedding)
   select c.subject_key, model, c.document_id, c.position, c.project_id, _embed_passage(c.content)
   from chunk c
-  where c.subject_key = key and (source_document is null or c.document_id = source_document)
+  where c.subject_key = key
     and not exists (select from chunk_embedding e where e.subject_key = key and e.model_id = model
                     and e.document_id = c.document_id and e.position = c.position)
+  limit max_count
   on conflict do nothing;
   get diagnostics embedded = row_count;
   return embedded;

@@ -27,7 +27,7 @@ create table job (
   primary key (subject_key, id),
   foreign key (subject_key, project_id) references subject (subject_key, project_id) on delete cascade
 );
-create index job_open on job (sequence) where status in ('queued', 'running');
+create index job_open on job (run_after, sequence) where status in ('queued', 'running');
 create index job_open_of_subject on job (subject_key, sequence) where status in ('queued', 'running');
 comment on table job is 'Work to do after commit, and what became of it';
 comment on column job.payload is 'The raw input; deleted when the job is done, only its length and checksum stay';
@@ -55,8 +55,9 @@ comment on function learn(text, text, text) is
   'Accepts text, JSON, Markdown, a chat or a log about a subject, for profile fields and memories to be drawn from after commit; '
   'returns the job''s id. The raw data is deleted once it is processed';
 
--- Claims the oldest job that may run: due, not being run, and with no earlier open job of the same subject. A job that
--- its worker did not live to finish is run again until its attempts are used up.
+-- Claims the job that has been due the longest, is not being run, and has no earlier open job of the same subject before
+-- it; embedding, which nothing depends on, holds nobody up. A job that its worker did not live to finish is run again
+-- until its attempts are used up.
 create function _job_claim(out key uuid, out job_id uuid)
 language sql
 set search_path = pg_catalog, memory_profile, pg_temp
@@ -82,15 +83,24 @@ as $$
       and j.run_after <= clock_timestamp()
       and not exists (select from job earlier
                       where earlier.subject_key = j.subject_key and earlier.sequence < j.sequence
-                        and earlier.status in ('queued', 'running'))
-    order by j.sequence
+                        and earlier.status in ('queued', 'running') and earlier.kind <> 'embed')
+    order by j.run_after, j.sequence
     limit 1
     for update skip locked
   )
   returning subject_key, id
 $$;
 
--- Runs a claimed job in a subtransaction and records what became of it.
+-- Texts that one run of an embed job gives vectors to, under half a second of work: as long as it holds the subject's
+-- lock, other writers of the subject wait.
+create function _embed_batch() returns integer
+language sql immutable parallel safe
+as $$
+  select 64
+$$;
+
+-- Runs a claimed job in a subtransaction and records what became of it. An embed job that is not through goes back to
+-- the queue.
 create function _job_run(key uuid, claimed uuid) returns text
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
@@ -114,12 +124,15 @@ begin
     outcome := case this.kind
       when 'learn' then _learn(key, this.payload, this.input_type, this.id)
       when 'document' then _document_process(key, this.document_id, this.id)
-      when 'embed' then jsonb_build_object('memories', _embed_memories(key), 'chunks', _embed_chunks(key))
+      when 'embed' then _embed_some(key, this.result)
     end;
+    this.status := case when this.kind = 'embed' and (outcome ->> 'more')::boolean then 'queued' else 'done' end;
     update job j
-    set status = 'done', result = outcome, error = null, payload = null, finished_at = clock_timestamp(), locked_until = null
+    set status = this.status, result = outcome - 'more', error = null, payload = null, locked_until = null,
+        attempts = case this.status when 'queued' then 0 else j.attempts end, run_after = clock_timestamp(),
+        finished_at = case this.status when 'done' then clock_timestamp() end
     where j.subject_key = key and j.id = claimed;
-    return 'done';
+    return this.status;
   exception when others then
     get stacked diagnostics message = message_text, detail = pg_exception_detail;
     update job j
@@ -230,6 +243,7 @@ declare
   spec jsonb;
   written record;
   remembered memory;
+  inline boolean := jsonb_array_length(extraction -> 'memories') <= (project_setting('inline_embedding_limit') #>> '{}')::integer;
   fields_written text[] := '{}';
   fields_rejected text[] := '{}';
   memory_ids text[] := '{}';
@@ -249,7 +263,7 @@ begin
     end loop;
   end if;
   for item in select value from jsonb_array_elements(extraction -> 'memories') loop
-    remembered := _memory_write(key, item || jsonb_build_object('source_type', source, 'job_id', job), true);
+    remembered := _memory_write(key, item || jsonb_build_object('source_type', source, 'job_id', job), inline);
     memory_ids := memory_ids || remembered.id;
     if source_document is not null then
       insert into memory_source (subject_key, memory_id, document_id, project_id)
@@ -257,6 +271,9 @@ begin
       on conflict do nothing;
     end if;
   end loop;
+  if not inline then
+    perform _job_enqueue(key, 'embed', null);
+  end if;
   if fields_written <> '{}' then
     perform _emit(key, 'profile.updated', jsonb_build_object(
       'subject_id', (select external_id from subject where subject_key = key),
@@ -273,6 +290,22 @@ set search_path = pg_catalog, memory_profile, pg_temp
 as $$
   select field_value #>> '{}' from memory
   where subject_key = key and field_key = 'name' and superseded_at is null and forgotten_at is null
+$$;
+
+-- Gives vectors to a batch of texts; counts go on from the run before, and more says whether there are others left.
+create function _embed_some(key uuid, earlier jsonb) returns jsonb
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  memories integer := _embed_memories(key, _embed_batch());
+  chunks integer := _embed_chunks(key, _embed_batch() - memories);
+begin
+  return jsonb_build_object(
+    'memories', memories + coalesce((earlier ->> 'memories')::integer, 0),
+    'chunks', chunks + coalesce((earlier ->> 'chunks')::integer, 0),
+    'more', memories + chunks >= _embed_batch());
+end
 $$;
 
 create function _learn(key uuid, data text, input_type text, job uuid) returns jsonb
@@ -295,7 +328,7 @@ begin
     return jsonb_build_object('notes', jsonb_build_array('the document was deleted before it was processed'));
   end if;
   outcome := jsonb_build_object('chunks', _document_chunk(key, source));
-  perform _embed_chunks(key, source.id);
+  perform _embed_chunks(key, (project_setting('inline_embedding_limit') #>> '{}')::integer);
   if source.task_type = 'memory' then
     outcome := outcome || _apply_extraction(key,
       _extract(source.content, source.type, coalesce(source.document_date, source.created_at), profile_schema_get() -> 'fields', _subject_name(key)),
@@ -307,6 +340,12 @@ begin
   set status = 'done', error = null, updated_at = now(),
       title = coalesce(d.title, _document_title(d.content)), summary = _document_summary(d.content)
   where d.subject_key = key and d.id = source.id;
+  if exists (select from chunk c where c.subject_key = key and c.document_id = source.id
+             and not exists (select from chunk_embedding e where e.subject_key = key
+                             and e.document_id = c.document_id and e.position = c.position))
+     and _embedding_model_id() is not null then
+    perform _job_enqueue(key, 'embed', null);
+  end if;
   return outcome;
 end
 $$;

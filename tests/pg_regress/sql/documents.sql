@@ -95,3 +95,18 @@ select message_add('doc_ann', 'user', 'Hello!', 'c1') is not null as kept, messa
 select role, content, sequence from message where subject_key = subject_key('doc_ann') order by sequence;
 
 select count(profile_erase(external_id)) from subject where external_id like 'doc%';
+
+-- vectors for much text come in batches, so that nobody waits long for the subject's lock, and hold no other job up
+set memory_profile.embedding_model = 'all-MiniLM-L6-v2';
+select count(*) from memories_add('doc_bulk', (select jsonb_agg(jsonb_build_object('content', 'note ' || i)) from generate_series(1, 150) i));
+select learn('doc_bulk', 'My name is Bulk.') is not null as queued;
+call run_jobs(1);
+select kind, status, result from jobs('doc_bulk');
+call run_jobs(1);
+select kind, status from jobs('doc_bulk');
+select count(*) from memory_embedding where subject_key = subject_key('doc_bulk');
+call run_jobs();
+select kind, status, result - 'memories' - 'fields' - 'notes' - 'rejected' as result from jobs('doc_bulk') order by kind;
+select count(*) as without_vector from memory m where m.subject_key = subject_key('doc_bulk') and superseded_at is null
+  and not exists (select from memory_embedding e where e.subject_key = m.subject_key and e.memory_id = m.id);
+select profile_erase('doc_bulk') -> 'erased' as erased;
