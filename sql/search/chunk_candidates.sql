@@ -1,7 +1,7 @@
 -- Chunks that share a word with the query, and those nearest to it in meaning; filters speak of the document's metadata.
 -- $1 project, $2 subject key, $3 the query's lexemes, $4 embedding model or null, $5 the query's vector,
 -- $6 how many by meaning, $7 and on: the filter's
-with scope as (
+with scope as materialized (
   select s.subject_key,
          array(select hashtextextended(lexeme, uuid_hash_extended(s.subject_key, 0))
                from unnest($3) with ordinality l (lexeme, place) order by place) as hashes

@@ -1,6 +1,6 @@
 -- Statistics of the chunks that are searched, as memory_scope.sql has them of memories.
 -- $1 project, $2 subject key, $3 the query's lexemes
-with scope as (
+with scope as materialized (
   select s.subject_key,
          array(select hashtextextended(lexeme, uuid_hash_extended(s.subject_key, 0))
                from unnest($3) with ordinality l (lexeme, place) order by place) as hashes

@@ -2,7 +2,7 @@
 -- the filter, so a selective filter loses nothing.
 -- $1 project, $2 subject key, $3 whether forgotten memories count, $4 the query's lexemes, $5 embedding model or null,
 -- $6 the query's vector, $7 how many by meaning, $8 and on: the filter's
-with scope as (
+with scope as materialized (
   select s.subject_key,
          array(select hashtextextended(lexeme, uuid_hash_extended(s.subject_key, 0))
                from unnest($4) with ordinality l (lexeme, place) order by place) as hashes

@@ -1,7 +1,7 @@
 -- Statistics of what is searched, before any filter: how many memories, how long on average, and how many of them
 -- contain each of the query's words, in order.
 -- $1 project, $2 subject key, $3 whether forgotten memories count, $4 the query's lexemes
-with scope as (
+with scope as materialized (
   select s.subject_key,
          array(select hashtextextended(lexeme, uuid_hash_extended(s.subject_key, 0))
                from unnest($4) with ordinality l (lexeme, place) order by place) as hashes

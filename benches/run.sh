@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Prints the benchmarks: benches/run.sh [sql | embedder | vector | kernels]…, all four by default.
+#
+# docs/benchmarks.md says what they measure and how to read them. No time is judged here: the exit status tells whether
+# everything ran, and whether what was compared gave the same results.
+#
+#   BENCH_SECONDS    how long each line of a table is measured
+#   BENCH_MEMORIES   memories of the largest subject that is searched; the others have a tenth and a hundredth
+#   BENCH_ROWS       rows of the vector table that is larger than any cache
+
+source "$(dirname "${BASH_SOURCE[0]}")/../tests/lib/all.sh"
+source "$REPO/benches/lib/setup.sh"
+source "$REPO/benches/lib/sql.sh"
+source "$REPO/benches/lib/vector.sh"
+
+BENCH_SECONDS=${BENCH_SECONDS:-3}
+BENCH_MEMORIES=${BENCH_MEMORIES:-10000}
+BENCH_ROWS=${BENCH_ROWS:-100000}
+
+SECTIONS=(sql embedder vector kernels)
+
+section_sql() {
+  bench_cluster sql "$(quietly bench_postgres)"
+  sql_benchmarks
+}
+
+section_embedder() {
+  heading 'Embedding a text, by its length'
+  cargo_example encoder measure "$(quietly build_model)"
+}
+
+section_vector() {
+  bench_cluster vector "$(quietly bench_postgres16)" "shared_buffers = $(vector_shared_buffers)MB" 'synchronize_seqscans = off' \
+    'max_parallel_workers_per_gather = 0' 'jit = off' 'max_wal_size = 8GB'
+  vector_benchmarks
+}
+
+section_kernels() {
+  heading 'Kernels, without a database'
+  cargo_example kernels throughput
+}
+
+# What has to be compiled is compiled before anything is measured.
+prepare() {
+  ensure_packages run
+  quietly build_tools
+  case $1 in
+    sql) quietly bench_postgres ;;
+    embedder) quietly cargo_build_example encoder measure ;;
+    vector) quietly bench_postgres16 ;;
+    kernels) quietly cargo_build_example kernels throughput ;;
+    *) die "usage: benches/run.sh [${SECTIONS[*]}]" ;;
+  esac >/dev/null
+}
+
+[ $# -gt 0 ] || set -- "${SECTIONS[@]}"
+mkdir -p "$TEST"
+describe_machine
+for section in "$@"; do prepare "$section"; done
+for section in "$@"; do "section_$section"; done

@@ -1,0 +1,17 @@
+-- One line: medians over the rounds. Distances of unit vectors are below 4; both extensions sum up in single precision.
+WITH measured AS (
+  SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY touch) AS touch,
+         percentile_cont(0.5) WITHIN GROUP (ORDER BY ours) AS ours,
+         percentile_cont(0.5) WITHIN GROUP (ORDER BY theirs) AS theirs,
+         percentile_cont(0.5) WITHIN GROUP (ORDER BY ours / theirs) AS ratio,
+         percentile_cont(0.5) WITHIN GROUP (ORDER BY (ours - touch) / nullif(theirs - touch, 0)) AS net_ratio,
+         count(*) AS rounds
+  FROM bench.compare(:seconds)
+), checked AS (
+  SELECT bench.largest_difference() AS difference
+)
+SELECT format('scan %s  ours %s  pgvector %s  ratio %s  without the scan %s  (%s rounds, difference %s%s)',
+              to_char(touch, '99990'), to_char(ours, '99990'), to_char(theirs, '99990'), to_char(ratio, '90.00'),
+              to_char(net_ratio, '90.00'), rounds, to_char(difference, '9.9EEEE'),
+              CASE WHEN difference <= 1e-5 THEN '' ELSE ': DIFFERENT' END)
+FROM measured, checked;
