@@ -55,6 +55,10 @@ prepare() {
 
 [ $# -gt 0 ] || set -- "${SECTIONS[@]}"
 mkdir -p "$TEST"
+: >"$BUILD_LOG"
 describe_machine
 for section in "$@"; do prepare "$section"; done
-for section in "$@"; do "section_$section"; done
+for section in "$@"; do
+  "section_$section"
+  end_test_clusters
+done

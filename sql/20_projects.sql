@@ -87,13 +87,11 @@ begin
 end
 $$;
 
+-- Every policy asks this, so it is inlined: no SET clause, and every name in full.
 create function current_project() returns uuid
-language plpgsql stable parallel safe
-set search_path = pg_catalog, memory_profile, pg_temp
+language sql stable parallel safe
 as $$
-begin
-  return coalesce(_session_project(), _role_project(current_user));
-end
+  select coalesce(memory_profile._session_project(), memory_profile._role_project(current_user))
 $$;
 comment on function current_project() is 'The project that this session works in; NULL when none is established, and then nothing is visible';
 

@@ -100,7 +100,7 @@ $$;
 
 -- Timestamps of every API: UTC with milliseconds and a Z.
 create function _iso(moment timestamptz) returns text
-language sql immutable strict parallel safe
+language sql stable parallel safe
 as $$
   select to_char(moment at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
 $$;

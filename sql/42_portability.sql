@@ -13,23 +13,24 @@ as $$
   select case kind when 'note' then 'context' when 'trait' then 'fact' else kind end
 $$;
 
+-- The row functions of an export run once a row: without a SET clause they are inlined, so every name is in full.
+
 -- A memory row, every column that is not derived, in the naming of the JSON APIs.
 create function _memory_json(m memory) returns jsonb
 language sql stable
-set search_path = pg_catalog, memory_profile, pg_temp
 as $$
   select jsonb_build_object(
-    'id', m.id, 'profileId', m.subject_key, 'content', m.content, 'type', _memory_type(m.kind), 'kind', m.kind,
+    'id', m.id, 'profileId', m.subject_key, 'content', m.content, 'type', memory_profile._memory_type(m.kind), 'kind', m.kind,
     'importance', m.importance::numeric, 'decayFactor', 1.0, 'confidence', m.confidence::numeric,
     'isStatic', m.is_static, 'isInference', m.is_inference, 'metadata', m.metadata,
     'version', m.version, 'rootId', m.root_id, 'source', m.source_type, 'sourceMessageIds', '[]'::jsonb,
-    'seenCount', m.seen_count, 'lastAccessedAt', _iso(m.last_seen_at),
-    'createdAt', _iso(m.created_at), 'updatedAt', _iso(m.updated_at))
+    'seenCount', m.seen_count, 'lastAccessedAt', memory_profile._iso(m.last_seen_at),
+    'createdAt', memory_profile._iso(m.created_at), 'updatedAt', memory_profile._iso(m.updated_at))
   || jsonb_strip_nulls(jsonb_build_object(
     'parentId', m.parent_id, 'reviewStatus', m.review_status, 'fieldKey', m.field_key,
-    'supersededAt', _iso(m.superseded_at), 'supersededBy', m.superseded_by,
-    'forgottenAt', _iso(m.forgotten_at), 'forgetReason', m.forget_reason, 'forgetAfter', _iso(m.forget_after),
-    'speaker', m.speaker, 'conversationId', m.conversation_id, 'sequence', m.sequence, 'eventDate', _iso(m.event_date),
+    'supersededAt', memory_profile._iso(m.superseded_at), 'supersededBy', m.superseded_by,
+    'forgottenAt', memory_profile._iso(m.forgotten_at), 'forgetReason', m.forget_reason, 'forgetAfter', memory_profile._iso(m.forget_after),
+    'speaker', m.speaker, 'conversationId', m.conversation_id, 'sequence', m.sequence, 'eventDate', memory_profile._iso(m.event_date),
     'jobId', m.job_id))
   || case when m.field_key is null then '{}' else jsonb_build_object('fieldValue', m.field_value) end
 $$;
@@ -64,26 +65,24 @@ $$;
 
 create function _trait_json(m memory) returns jsonb
 language sql stable
-set search_path = pg_catalog, memory_profile, pg_temp
 as $$
   select jsonb_build_object(
     'id', m.id, 'profileId', m.subject_key, 'key', m.field_key, 'category', spec -> 'category',
-    'valueType', _trait_type(m.field_value, spec ->> 'type'), 'value', m.field_value,
-    'confidence', m.confidence::numeric, 'source', _trait_source(m.source_type), 'sourceType', m.source_type,
+    'valueType', memory_profile._trait_type(m.field_value, spec ->> 'type'), 'value', m.field_value,
+    'confidence', m.confidence::numeric, 'source', memory_profile._trait_source(m.source_type), 'sourceType', m.source_type,
     'sourceMessageIds', '[]'::jsonb, 'version', m.version, 'rootId', m.root_id, 'content', m.content,
-    'createdAt', _iso(coalesce(root.created_at, m.created_at)), 'updatedAt', _iso(m.updated_at))
+    'createdAt', memory_profile._iso(coalesce(root.created_at, m.created_at)), 'updatedAt', memory_profile._iso(m.updated_at))
     || jsonb_strip_nulls(jsonb_build_object('parentId', m.parent_id, 'jobId', m.job_id))
-  from (select _profile_field_spec(m.field_key) as spec) field
-  left join memory root on root.subject_key = m.subject_key and root.id = m.root_id
+  from (select memory_profile._profile_field_spec(m.field_key) as spec) field
+  left join memory_profile.memory root on root.subject_key = m.subject_key and root.id = m.root_id
 $$;
 
 create function _message_json(m message) returns jsonb
 language sql stable
-set search_path = pg_catalog, memory_profile, pg_temp
 as $$
   select jsonb_build_object(
     'id', m.id, 'profileId', m.subject_key, 'role', m.role, 'content', m.content, 'requestId', m.request_id, 'model', m.model,
-    'processed', m.processed, 'createdAt', _iso(m.created_at))
+    'processed', m.processed, 'createdAt', memory_profile._iso(m.created_at))
     || jsonb_strip_nulls(jsonb_build_object('conversationId', m.conversation_id, 'sequence', m.sequence, 'name', m.name,
                                             'metadata', nullif(m.metadata, '{}')))
 $$;

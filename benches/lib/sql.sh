@@ -8,6 +8,7 @@ APPLICATION=bench_application
 WORDS_ALONE=bench_words_alone
 
 sql_benchmarks() {
+  [ "$BENCH_MEMORIES" -ge 100 ] || die "BENCH_MEMORIES must be at least 100: the smallest subject has a hundredth of it"
   local small=$((BENCH_MEMORIES / 100)) medium=$((BENCH_MEMORIES / 10)) large=$BENCH_MEMORIES
   sql --set application=$APPLICATION --set words_alone=$WORDS_ALONE --file="$REPO/benches/sql/roles.sql"
   load_subjects "$small" "$medium" "$large"
@@ -15,7 +16,9 @@ sql_benchmarks() {
   latencies $APPLICATION 'Reading profiles' \
     'SELECT 1' 'SELECT 1;' \
     'profile_get, 8 fields' "SELECT memory_profile.profile_get('user_' || :n);" \
-    "profile_get, 'full'" "SELECT memory_profile.profile_get('user_' || :n, 'full');" \
+    "profile_get, 'full'" "SELECT memory_profile.profile_get('user_' || :n, 'full');"
+  latencies $APPLICATION 'Exporting' \
+    'SELECT 1' 'SELECT 1;' \
     "profile_export, $small memories" "SELECT memory_profile.profile_export('subject_$small');" \
     "profile_export, $medium memories" "SELECT memory_profile.profile_export('subject_$medium');"
   latencies $APPLICATION 'Searching' "${SEARCHES[@]}"

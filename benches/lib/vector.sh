@@ -6,26 +6,30 @@
 vector_shared_buffers() { echo $((128 + 4 * (BENCH_ROWS * 8 + 1023) / 1024)); }
 
 vector_benchmarks() {
-  local type dims rows operator size
+  local type dims rows operator
   sql -c 'CREATE SCHEMA pgvector' -c 'CREATE EXTENSION vector SCHEMA pgvector'
   sql --file="$REPO/benches/sql/distances.sql"
-  heading "sum(embedding <=> query) over a table, beside pgvector $(sql -Atc "SELECT extversion FROM pg_extension WHERE extname = 'vector'")"
+  heading "Distances beside pgvector $(sql -Atc "SELECT extversion FROM pg_extension WHERE extname = 'vector'"), per row"
+  printf '%-14s %7s %4s %9s %9s %9s %9s %9s %7s %11s\n' \
+    '' '' '' '' '' '' ours/ without '' largest \
+    type rows '' 'the scan' ours pgvector pgvector 'the scan' rounds difference
   for rows in 1000 "$BENCH_ROWS"; do
     for dims in 384 1536; do
       for type in vector halfvec; do
         sql -c "CALL bench.make_sample('$type', $dims, $rows)" -c 'VACUUM (FREEZE, ANALYZE) bench.sample'
-        size=$(sql -Atc "SELECT pg_size_pretty(pg_table_size('bench.sample'))")
-        say "$type($dims), $rows rows, $size; ns per row"
-        for operator in '<=>' '<#>' '<->'; do compare_distances "$type" "$operator"; done
+        for operator in '<=>' '<#>' '<->'; do compare_distances "$type" "$dims" "$rows" "$operator"; done
       done
     done
   done
 }
 
+# compare_distances TYPE DIMENSIONS ROWS OPERATOR
 compare_distances() {
-  local type=$1 operator=$2 answer
-  sql -c "CALL bench.make_comparison('$type', '$operator')"
+  local answer scan ours theirs ratio net rounds difference agrees
+  sql -c "CALL bench.make_comparison('$1', '$4')"
   answer=$(sql -At --set seconds="$BENCH_SECONDS" --file="$REPO/benches/sql/compare.sql")
-  printf '  %s\n' "$operator $answer"
-  [[ $answer != *DIFFERENT* ]] || die "the two extensions do not agree on $operator of $type"
+  IFS='|' read -r scan ours theirs ratio net rounds difference agrees <<<"$answer"
+  printf '%-14s %7s %4s %6d ns %6d ns %6d ns %9.2f %9.2f %7d %11s\n' \
+    "$1($2)" "$3" "$4" "$scan" "$ours" "$theirs" "$ratio" "$net" "$rounds" "${difference# }"
+  [ "$agrees" = t ] || die "the two extensions do not agree on $4 of $1($2)"
 }

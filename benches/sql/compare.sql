@@ -1,4 +1,5 @@
--- One line: medians over the rounds. Distances of unit vectors are below 4; both extensions sum up in single precision.
+-- One line: medians over the rounds. Distances of unit vectors are at most 2, and both extensions sum up in single
+-- precision.
 WITH measured AS (
   SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY touch) AS touch,
          percentile_cont(0.5) WITHIN GROUP (ORDER BY ours) AS ours,
@@ -10,8 +11,6 @@ WITH measured AS (
 ), checked AS (
   SELECT bench.largest_difference() AS difference
 )
-SELECT format('scan %s  ours %s  pgvector %s  ratio %s  without the scan %s  (%s rounds, difference %s%s)',
-              to_char(touch, '99990'), to_char(ours, '99990'), to_char(theirs, '99990'), to_char(ratio, '90.00'),
-              to_char(net_ratio, '90.00'), rounds, to_char(difference, '9.9EEEE'),
-              CASE WHEN difference <= 1e-5 THEN '' ELSE ': DIFFERENT' END)
+SELECT to_char(touch, '99990'), to_char(ours, '99990'), to_char(theirs, '99990'), to_char(ratio, '90.00'), to_char(net_ratio, '90.00'),
+       rounds, to_char(difference, '9.9EEEE'), difference <= 1e-5 AS agrees
 FROM measured, checked;

@@ -1,5 +1,5 @@
 -- Where a search looks and by which settings. $1 subject or null
-select memory_profile._project(),
-       case when $1 is not null then memory_profile.subject_key($1) end,
-       memory_profile.project_setting('text_search_config') #>> '{}',
-       coalesce(memory_profile.project_setting('scoring'), '{}')
+select p.id, case when $1 is not null then memory_profile._subject_key(p.id, memory_profile._check_subject($1)) end,
+       (memory_profile._default_settings() || p.settings) ->> 'text_search_config', coalesce(p.settings -> 'scoring', '{}')
+from memory_profile.project p
+where p.id = memory_profile._project()

@@ -88,7 +88,6 @@ fn model_id(client: &SpiClient<'_>) -> Result<Option<i16>> {
 /// Finds what one side has to offer, and scores it.
 pub fn find(client: &SpiClient<'_>, question: &Question<'_>, side: Side, model: &Model) -> Result<Vec<Hit>> {
     let Scope { project, subject, .. } = *question.scope;
-    let lexemes = || DatumWithOid::from(question.lexemes.clone());
     let model_id = if question.vector.is_some() { model_id(client)? } else { None };
 
     // What both queries of a side begin with, and what the one for candidates goes on with.
@@ -96,15 +95,28 @@ pub fn find(client: &SpiClient<'_>, question: &Question<'_>, side: Side, model: 
     if side == Side::Memories {
         arguments.push(question.include_forgotten.into());
     }
-    arguments.push(lexemes());
+    arguments.push(question.lexemes.clone().into());
     let (statistics, candidates) = match side {
         Side::Memories => (queries::MEMORY_SCOPE, queries::MEMORY_CANDIDATES),
         Side::Chunks => (queries::CHUNK_SCOPE, queries::CHUNK_CANDIDATES),
     };
-    let statistics = Text::new(statistics).of_subject(subject.is_some()).run(client, &mut arguments)?;
+    let statistics = Text::new(statistics).of_subject(subject.is_some()).run(client, &mut arguments)?.first();
+    let documents = u32::try_from(required::<i64>(statistics.get(1))?).unwrap_or(u32::MAX);
+    let document_frequencies: Vec<u32> = required::<Vec<i64>>(statistics.get(3))?
+        .into_iter()
+        .map(|count| u32::try_from(count).unwrap_or(u32::MAX))
+        .collect();
+    let query = Query {
+        document_frequencies: &document_frequencies,
+        documents,
+        average_length: required(statistics.get(2))?,
+        now: required(statistics.get(4))?,
+    };
+
     arguments.extend([model_id.into(), question.vector.clone().into(), NEAREST.into()]);
     let rows = Text::new(candidates)
         .of_subject(subject.is_some())
+        .planned_for(documents)
         .filtered(question.filter.as_ref(), arguments.len() + 1)
         .run(client, &mut arguments)?;
 
@@ -120,17 +132,6 @@ pub fn find(client: &SpiClient<'_>, question: &Question<'_>, side: Side, model: 
             updated_at: required(row.get(7))?,
         });
     }
-    let statistics = statistics.first();
-    let document_frequencies: Vec<u32> = required::<Vec<i64>>(statistics.get(3))?
-        .into_iter()
-        .map(|count| u32::try_from(count).unwrap_or(u32::MAX))
-        .collect();
-    let query = Query {
-        document_frequencies: &document_frequencies,
-        documents: u32::try_from(required::<i64>(statistics.get(1))?).unwrap_or(u32::MAX),
-        average_length: required(statistics.get(2))?,
-        now: required(statistics.get(4))?,
-    };
     Ok(score(found, side, query, model))
 }
 

@@ -4,9 +4,8 @@
 //! subject where there is one, and `/* filter m */`, which becomes the compiled filter. What is put in is fixed text and
 //! placeholders; everything that a caller wrote is a parameter.
 //!
-//! Every text but a filtered one is prepared once per session. Without the restriction to the subject spelled out like
-//! this, the one plan would have to serve a subject and the whole project alike, and planning anew took longer than
-//! searching a thousand memories.
+//! A text without a filter is prepared once per session, as long as there is little to search: planning anew takes longer
+//! than searching a hundred memories.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -29,14 +28,19 @@ pub const CHUNK_CANDIDATES: &str = include_str!("../../../sql/search/chunk_candi
 pub const CHUNK_ROWS: &str = include_str!("../../../sql/search/chunk_rows.sql");
 
 /// The aliases under which a text may restrict the subject.
-const SUBJECTS: [(&str, &str); 3] = [
+const SUBJECTS: [(&str, &str); 4] = [
     ("/* subject s */", "s.subject_key = $2"),
     ("/* subject m */", "m.subject_key = $2"),
+    ("/* subject e */", "e.subject_key = $2"),
     ("/* subject c */", "c.subject_key = $2"),
 ];
 
 /// The places for a filter, and the metadata that it speaks of there.
 const FILTERS: [(&str, &str); 2] = [("/* filter m */", "m.metadata"), ("/* filter d */", "d.metadata")];
+
+/// Up to this many texts a kept plan is the faster one: measured, 1.1 ms of planning saved at 100 memories and 0.8 ms at
+/// 1,000, against 20 ms lost at 10,000.
+const KEPT_PLAN_DOCUMENTS: u32 = 2_000;
 
 thread_local! {
     /// The plans live as long as the session: freeing them while it ends would be too late.
@@ -47,12 +51,20 @@ thread_local! {
 pub struct Text {
     sql: String,
     parameters: Vec<Param>,
+    plan_anew: bool,
 }
 
 impl Text {
     /// A query of `sql/search/`.
     pub fn new(template: &str) -> Self {
-        Text { sql: template.to_owned(), parameters: Vec::new() }
+        Text { sql: template.to_owned(), parameters: Vec::new(), plan_anew: false }
+    }
+
+    /// Plans it for these very arguments if what it searches is large: there a plan for the average subject costs more
+    /// than planning does.
+    pub fn planned_for(mut self, documents: u32) -> Self {
+        self.plan_anew = documents > KEPT_PLAN_DOCUMENTS;
+        self
     }
 
     /// Restricts it to the subject `$2`, or to none.
@@ -85,7 +97,7 @@ impl Text {
         client: &SpiClient<'conn>,
         arguments: &mut Vec<DatumWithOid<'_>>,
     ) -> Result<SpiTupleTable<'conn>> {
-        if self.parameters.is_empty() {
+        if self.parameters.is_empty() && !self.plan_anew {
             return select(client, &self.sql, arguments);
         }
         arguments.extend(self.parameters.iter().map(|parameter| DatumWithOid::from(parameter.as_str().to_owned())));
