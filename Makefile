@@ -34,7 +34,7 @@ soak: ## run the tests that take long
 	@$(TESTING) tests/check.sh soak
 
 bench: ## print the benchmarks
-	@benches/run.sh
+	@$(TESTING) benches/run.sh
 
 clean: reset ## remove everything that was built
 	rm -rf target .local
