@@ -23,8 +23,6 @@ pub enum IdKind {
     Memory,
     /// A document, `doc_…`.
     Document,
-    /// A passage of a document, `chk_…`.
-    Chunk,
 }
 
 impl IdKind {
@@ -33,13 +31,12 @@ impl IdKind {
         match self {
             IdKind::Memory => "mem_",
             IdKind::Document => "doc_",
-            IdKind::Chunk => "chk_",
         }
     }
 
     /// The kind that an id claims by its prefix; `None` for ids that came from elsewhere.
     pub fn of(id: &str) -> Option<Self> {
-        [IdKind::Memory, IdKind::Document, IdKind::Chunk].into_iter().find(|kind| id.starts_with(kind.prefix()))
+        [IdKind::Memory, IdKind::Document].into_iter().find(|kind| id.starts_with(kind.prefix()))
     }
 }
 
