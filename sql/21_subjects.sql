@@ -72,9 +72,13 @@ declare
   external text := _check_subject(subject);
   key uuid := _subject_key(project, external);
 begin
-  insert into subject (subject_key, project_id, external_id) values (key, project, external)
-  on conflict (subject_key) do nothing;
-  perform from subject s where s.subject_key = key for update;
+  -- A subject that is erased while this waits for its lock is made anew: without a row there is no lock.
+  loop
+    perform from subject s where s.subject_key = key for update;
+    exit when found;
+    insert into subject (subject_key, project_id, external_id) values (key, project, external)
+    on conflict (subject_key) do nothing;
+  end loop;
   return key;
 end
 $$;

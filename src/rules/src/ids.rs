@@ -250,8 +250,8 @@ mod tests {
         assert!(ids.iter().all(|id| id.len() == 26 && IdKind::of(id) == Some(IdKind::Memory)));
         assert_eq!(IdKind::of(&new_id(IdKind::Document)), Some(IdKind::Document));
         assert_eq!(IdKind::of("user_1"), None);
-        assert_eq!(id_from(IdKind::Chunk, Uuid::nil()), "chk_0000000000000000000000");
-        assert_eq!(id_from(IdKind::Chunk, Uuid::max()), "chk_7n42DGM5Tflk9n8mt7Fhc7");
+        assert_eq!(id_from(IdKind::Document, Uuid::nil()), "doc_0000000000000000000000");
+        assert_eq!(id_from(IdKind::Document, Uuid::max()), "doc_7n42DGM5Tflk9n8mt7Fhc7");
     }
 
     #[test]
