@@ -77,7 +77,7 @@ begin
     perform from subject s where s.subject_key = key for update;
     exit when found;
     insert into subject (subject_key, project_id, external_id) values (key, project, external)
-    on conflict (subject_key) do nothing;
+    on conflict do nothing;
   end loop;
   return key;
 end
