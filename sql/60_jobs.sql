@@ -322,13 +322,16 @@ as $$
 declare
   source document;
   outcome jsonb;
+  at_once integer := (project_setting('inline_embedding_limit') #>> '{}')::integer;
 begin
   select * into source from document d where d.subject_key = key and d.id = source_id for update;
   if not found then
     return jsonb_build_object('notes', jsonb_build_array('the document was deleted before it was processed'));
   end if;
   outcome := jsonb_build_object('chunks', _document_chunk(key, source));
-  perform _embed_chunks(key, (project_setting('inline_embedding_limit') #>> '{}')::integer);
+  if _embed_chunks(key, at_once) >= at_once then
+    perform _job_enqueue(key, 'embed', null);
+  end if;
   if source.task_type = 'memory' then
     outcome := outcome || _apply_extraction(key,
       _extract(source.content, source.type, coalesce(source.document_date, source.created_at), profile_schema_get() -> 'fields', _subject_name(key)),
@@ -340,12 +343,6 @@ begin
   set status = 'done', error = null, updated_at = now(),
       title = coalesce(d.title, _document_title(d.content)), summary = _document_summary(d.content)
   where d.subject_key = key and d.id = source.id;
-  if exists (select from chunk c where c.subject_key = key and c.document_id = source.id
-             and not exists (select from chunk_embedding e where e.subject_key = key
-                             and e.document_id = c.document_id and e.position = c.position))
-     and _embedding_model_id() is not null then
-    perform _job_enqueue(key, 'embed', null);
-  end if;
   return outcome;
 end
 $$;

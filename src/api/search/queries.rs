@@ -63,7 +63,7 @@ impl Text {
     /// Plans it for these very arguments if what it searches is large: there a plan for the average subject costs more
     /// than planning does.
     pub fn planned_for(mut self, documents: u32) -> Self {
-        self.plan_anew = documents > KEPT_PLAN_DOCUMENTS;
+        self.plan_anew |= documents > KEPT_PLAN_DOCUMENTS;
         self
     }
 
@@ -77,6 +77,8 @@ impl Text {
 
     /// Filters it, with the filter's parameters numbered from `first`.
     pub fn filtered(mut self, filter: Option<&Filter>, first: usize) -> Self {
+        // Callers shape filters as they like: their texts must not pile up among the kept plans.
+        self.plan_anew |= filter.is_some();
         for (place, metadata) in FILTERS {
             if !self.sql.contains(place) {
                 continue;
@@ -97,7 +99,7 @@ impl Text {
         client: &SpiClient<'conn>,
         arguments: &mut Vec<DatumWithOid<'_>>,
     ) -> Result<SpiTupleTable<'conn>> {
-        if self.parameters.is_empty() && !self.plan_anew {
+        if !self.plan_anew {
             return select(client, &self.sql, arguments);
         }
         arguments.extend(self.parameters.iter().map(|parameter| DatumWithOid::from(parameter.as_str().to_owned())));
