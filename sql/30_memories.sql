@@ -4,25 +4,6 @@
 -- Nothing is overwritten: a new version is a new row, the old one is marked superseded, and a relation "updates" says
 -- so. A row is current while superseded_at and forgotten_at are null and forget_after has not passed.
 
-create function _terms_overlap(bigint[], bigint[]) returns boolean
-language internal immutable strict leakproof parallel safe
-as 'arrayoverlap';
-
-create operator &&& (leftarg = bigint[], rightarg = bigint[], function = _terms_overlap, commutator = &&&,
-                     restrict = contsel, join = contjoinsel);
-comment on operator &&& (bigint[], bigint[]) is 'Shares a term: array overlap that row security may let an index answer';
-
--- Array overlap is not marked leakproof, so below a row-security policy PostgreSQL would not use an index for it.
--- For bigint it cannot fail or tell anything but its result, hence an operator of our own with the same functions.
-create operator class memory_terms_ops for type bigint[] using gin as
-  operator 1 &&&,
-  function 1 btint8cmp(bigint, bigint),
-  function 2 ginarrayextract(anyarray, internal, internal),
-  function 3 ginqueryarrayextract(anyarray, internal, smallint, internal, internal, internal, internal),
-  function 4 ginarrayconsistent(internal, smallint, anyarray, integer, internal, internal, internal, internal),
-  function 6 ginarraytriconsistent(internal, smallint, anyarray, integer, internal, internal, internal),
-  storage bigint;
-
 create table memory (
   subject_key uuid not null,
   id text collate "C" not null check (id ~ '^[!-~]{1,100}$'),
@@ -55,28 +36,24 @@ create table memory (
   seen_count integer not null default 1,
   last_seen_at timestamptz not null default now(),
   job_id uuid,
-  terms bigint[] not null default '{}',
-  term_frequencies smallint[] not null default '{}',
-  term_count integer not null default 0,
+  ordinal bigint not null,
+  signature_block bigint not null,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   primary key (subject_key, id),
   foreign key (subject_key, project_id) references subject (subject_key, project_id) on delete cascade,
-  check ((kind = 'profile_field') = (field_key is not null)),
-  check (cardinality(terms) = cardinality(term_frequencies))
+  check ((kind = 'profile_field') = (field_key is not null))
 );
 comment on table memory is 'What is known about each subject, with every earlier version';
 comment on column memory.field_key is 'The profile field that a memory of kind profile_field states';
-comment on column memory.term_count is 'The length of the text in words, for BM25';
-comment on column memory.terms is 'Hashes of the words, salted with the subject''s key: a posting list per subject';
+comment on column memory.signature_block is 'The block of memory_signature that holds, or last held, what a search reads of it';
+comment on column memory.ordinal is 'The place in the order of writing, in microseconds: neighbours of a text tell what it is about';
 
 create unique index memory_profile_field on memory (subject_key, field_key)
   where field_key is not null and superseded_at is null and forgotten_at is null;
 create index memory_current on memory (subject_key, created_at)
   where superseded_at is null and forgotten_at is null;
 create index memory_content on memory (subject_key, hashtextextended(content, 0))
-  where superseded_at is null;
-create index memory_lexical on memory using gin (terms memory_terms_ops)
   where superseded_at is null;
 
 create table memory_relation (
@@ -107,32 +84,192 @@ create table embedding_model (
 comment on table embedding_model is 'Embedding models whose vectors this database holds';
 comment on column embedding_model.sha256 is 'Checksum of the checkpoint: vectors of another checkpoint are not comparable';
 
--- Vectors stand in a narrow table of their own: a row over 2 kB goes to TOAST and makes every read of it dearer.
+-- Vectors stand in a table of their own, and a row of it in one piece: the limit above which PostgreSQL moves values out
+-- of line, 2 kB, lies just below a vector with its token codes, and fetching them back makes every read dearer.
 create table memory_embedding (
   subject_key uuid not null,
   model_id smallint not null references embedding_model,
   memory_id text collate "C" not null,
   project_id uuid not null,
-  embedding vector not null,
+  code bytea not null,
+  embedding halfvec not null,
+  tokens bytea not null,
   primary key (subject_key, model_id, memory_id),
   foreign key (subject_key, project_id) references subject (subject_key, project_id) on delete cascade,
   foreign key (subject_key, memory_id) references memory (subject_key, id) on delete cascade
-);
+) with (toast_tuple_target = 8160);
+alter table memory_embedding alter column tokens set storage external;
 comment on table memory_embedding is 'The meaning of each memory as a vector, per embedding model';
+comment on column memory_embedding.code is 'The signs of the vector, a bit each, and one over the sum of its absolute values, for estimates of the cosine';
+comment on column memory_embedding.tokens is 'The signs of the vector of every token of the text, a bit each, for late interaction';
+
+-- What a search reads of every current memory, a dozen to a block; src/rules/src/signature.rs has the layout. The blocks
+-- lie in the primary key, subject by subject, so a search reads them in one go and never looks into the table itself
+-- once that has been vacuumed. Part 0 of a block describes memories, further parts hold what is too long for it.
+create table memory_signature (
+  subject_key uuid not null,
+  block bigint not null,
+  part smallint not null,
+  project_id uuid not null,
+  signatures bytea not null,
+  primary key (subject_key, block, part) include (project_id, signatures),
+  foreign key (subject_key, project_id) references subject (subject_key, project_id) on delete cascade
+);
+alter table memory_signature alter column signatures set storage plain;
+comment on table memory_signature is 'The words of the current memories, and what else a search scores';
 
 select _isolate('memory');
 select _isolate('memory_relation');
 select _isolate('memory_embedding');
+select _isolate('memory_signature');
 
--- The words of a text as term hashes of one subject, with how often each occurs.
-create function _terms(key uuid, content text, out terms bigint[], out frequencies smallint[], out total integer)
-language sql stable
+-- What follows is called for every text that is written, so it is PL/pgSQL: an SQL function with a SET clause is not
+-- inlined, and PostgreSQL before 18 plans it anew for every statement that calls it.
+
+-- The words of a text as the project's text search configuration sees them, with how often each occurs.
+create function _lexemes(content text, out lexemes text[], out counts integer[])
+language plpgsql stable
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
-  select coalesce(array_agg(hashtextextended(lexeme, uuid_hash_extended(key, 0)) order by lexeme), '{}'),
-         coalesce(array_agg(least(coalesce(cardinality(positions), 1), 32767)::smallint order by lexeme), '{}'),
-         coalesce(sum(coalesce(cardinality(positions), 1)), 0)::integer
-  from unnest(to_tsvector((project_setting('text_search_config') #>> '{}')::regconfig, content))
+declare
+  words constant tsvector := to_tsvector((project_setting('text_search_config') #>> '{}')::regconfig, content);
+begin
+  select coalesce(array_agg(lexeme), '{}'), coalesce(array_agg(coalesce(cardinality(positions), 1)), '{}')
+  into lexemes, counts
+  from unnest(words);
+end
+$$;
+
+create function _microseconds(moment timestamptz) returns bigint
+language sql stable parallel safe
+as $$
+  select (extract(epoch from moment) * 1000000)::bigint
+$$;
+
+create function _day(moment timestamptz) returns integer
+language sql immutable parallel safe
+as $$
+  select (moment at time zone 'UTC')::date - date '1970-01-01'
+$$;
+
+-- The records that a search reads of a memory, the first of which describes it.
+create function _memory_records(m memory, model smallint, code bytea) returns bytea[]
+language plpgsql stable
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  words constant record := _lexemes(m.content);
+begin
+  return _signature(m.id, m.content, words.lexemes, words.counts, m.importance, m.speaker, m.conversation_id, m.sequence, _day(m.event_date),
+                    m.ordinal, _microseconds(m.updated_at), _microseconds(m.forget_after), m.forgotten_at is not null, model, code);
+end
+$$;
+
+-- Signs a new memory in the last block of its subject, or in a new one, and returns the number of the block.
+create function _memory_sign(m memory, model smallint, code bytea) returns bigint
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  records constant bytea[] := _memory_records(m, model, code);
+  last memory_signature;
+begin
+  select * into last from memory_signature s where s.subject_key = m.subject_key and s.part = 0 order by s.block desc limit 1;
+  if octet_length(last.signatures) + octet_length(records[1]) <= _signature_block_size() then
+    update memory_signature s set signatures = s.signatures || records[1]
+    where s.subject_key = m.subject_key and s.block = last.block and s.part = 0;
+  else
+    last.block := coalesce(last.block + 1, 0);
+    insert into memory_signature (subject_key, block, part, project_id, signatures)
+    values (m.subject_key, last.block, 0, m.project_id, records[1]);
+  end if;
+  if cardinality(records) > 1 then
+    insert into memory_signature (subject_key, block, part, project_id, signatures)
+    select m.subject_key, last.block, coalesce(max(s.part), 0) + nth, m.project_id, records[nth + 1]
+    from generate_series(1, cardinality(records) - 1) nth
+    left join memory_signature s on s.subject_key = m.subject_key and s.block = last.block
+    group by nth;
+  end if;
+  return last.block;
+end
+$$;
+
+-- What a search does not read any more: the records of a memory, and its vectors.
+create function _memory_unsign(m memory) returns void
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  update memory_signature s set signatures = rest.signatures
+  from (select b.part, _signatures_without(b.signatures, m.id) as signatures
+        from memory_signature b where b.subject_key = m.subject_key and b.block = m.signature_block) rest
+  where s.subject_key = m.subject_key and s.block = m.signature_block and s.part = rest.part and s.signatures <> rest.signatures;
+  delete from memory_signature s
+  where s.subject_key = m.subject_key and s.block = m.signature_block and s.part > 0 and s.signatures = '';
+  delete from memory_embedding e where e.subject_key = m.subject_key and e.memory_id = m.id;
+end
+$$;
+
+create function _memory_changed() returns trigger
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  if new.superseded_at is not null then
+    perform _memory_unsign(new);
+  else
+    update memory_signature s
+    set signatures = _signatures_revised(s.signatures, new.id, new.importance, _microseconds(new.updated_at),
+                                         _microseconds(new.forget_after), new.forgotten_at is not null)
+    where s.subject_key = new.subject_key and s.block = new.signature_block and s.part = 0;
+  end if;
+  return null;
+end
+$$;
+
+-- Whatever changes a memory, its signature follows; an earlier version is not searched, so it needs neither that nor a
+-- vector. A new memory is signed by _memory_insert(), so that the rows of a dump, which bring their signatures along,
+-- are not signed again.
+create trigger memory_changed
+after update of superseded_at, forgotten_at, forget_after, importance, updated_at on memory for each row
+when ((old.superseded_at, old.forgotten_at, old.forget_after, old.importance, old.updated_at) is distinct from
+      (new.superseded_at, new.forgotten_at, new.forget_after, new.importance, new.updated_at))
+execute function _memory_changed();
+
+-- Writes the signatures of a subject anew, packed, with the codes of one embedding model, and returns how many.
+create function _memories_sign(key uuid, model smallint) returns bigint
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  signed bigint;
+begin
+  delete from memory_signature s where s.subject_key = key;
+  with signed as materialized (
+    select m.id, m.project_id, m.ordinal, _memory_records(m, model, e.code) as records
+    from memory m
+    left join memory_embedding e on e.subject_key = m.subject_key and e.model_id = model and e.memory_id = m.id
+    where m.subject_key = key and m.superseded_at is null
+  ), packed as materialized (
+    select b.block, b.place, signed.*
+    from (select array_agg(id order by ordinal, id) as ids, array_agg(records[1] order by ordinal, id) as records from signed) a
+    cross join lateral unnest(a.ids, _signature_blocks(a.records)) with ordinality b (id, block, place)
+    join signed using (id)
+  ), described as (
+    insert into memory_signature (subject_key, block, part, project_id, signatures)
+    select key, block, 0, project_id, string_agg(records[1], '' order by place) from packed group by block, project_id
+  ), continued as (
+    insert into memory_signature (subject_key, block, part, project_id, signatures)
+    select key, block, row_number() over (partition by block order by place, nth), project_id, records[nth]
+    from packed cross join lateral generate_series(2, cardinality(records)) nth
+  ), placed as (
+    update memory m set signature_block = packed.block
+    from packed
+    where m.subject_key = key and m.id = packed.id and m.signature_block <> packed.block
+  )
+  select count(*) into signed from packed;
+  return signed;
+end
 $$;
 
 -- The row of the session's embedding model, or NULL when none is installed. The first write with a model registers it.
@@ -176,15 +313,25 @@ begin
   if model is null then
     return 0;
   end if;
-  insert into memory_embedding (subject_key, model_id, memory_id, project_id, embedding)
-  select m.subject_key, model, m.id, m.project_id, _embed_passage(m.content)
-  from memory m
-  where m.subject_key = key and m.superseded_at is null
-    and not exists (select from memory_embedding e
-                    where e.subject_key = key and e.model_id = model and e.memory_id = m.id)
-  limit max_count
-  on conflict do nothing;
-  get diagnostics embedded = row_count;
+  with embedded as (
+    insert into memory_embedding (subject_key, model_id, memory_id, project_id, code, embedding, tokens)
+    select m.subject_key, model, m.id, m.project_id, e.code, e.embedding, e.tokens
+    from memory m
+    cross join lateral _encode(m.content) e
+    where m.subject_key = key and m.superseded_at is null
+      and not exists (select from memory_embedding e
+                      where e.subject_key = key and e.model_id = model and e.memory_id = m.id)
+    limit max_count
+    on conflict do nothing
+    returning memory_id, code
+  ), coded as (
+    update memory_signature s set signatures = _signatures_coded(s.signatures, b.ids, model, b.codes)
+    from (select m.signature_block as block, array_agg(m.id) as ids, array_agg(e.code) as codes
+          from embedded e join memory m on m.subject_key = key and m.id = e.memory_id
+          group by m.signature_block) b
+    where s.subject_key = key and s.block = b.block and s.part = 0
+  )
+  select count(*) into embedded from embedded;
   return embedded;
 end
 $$;
@@ -216,7 +363,8 @@ language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 declare
-  model smallint;
+  model constant smallint := _embedding_model_id();
+  meaning record;
 begin
   new.id := coalesce(new.id, _new_id('mem'));
   new.project_id := _project();
@@ -234,9 +382,9 @@ begin
   new.speaker := coalesce(new.speaker, new.metadata ->> 'speaker');
   new.conversation_id := coalesce(new.conversation_id, new.metadata ->> 'conversationId');
   new.sequence := coalesce(new.sequence, _integer_or_null(new.metadata ->> 'sequence'));
-  new.event_date := coalesce(new.event_date, _timestamp_or_null(new.metadata ->> 'date'));
-  select t.terms, t.frequencies, t.total into new.terms, new.term_frequencies, new.term_count from _terms(new.subject_key, new.content) t;
-
+  new.event_date := coalesce(new.event_date, _timestamp_or_null(coalesce(
+    new.metadata ->> 'date', new.metadata #>> '{temporalContext.eventDate,0}', new.metadata ->> 'temporalContext.documentDate')));
+  new.ordinal := coalesce(new.ordinal, predecessor.ordinal, _microseconds(clock_timestamp()));
   if predecessor.id is null then
     new.version := coalesce(new.version, 1);
     new.root_id := coalesce(new.root_id, new.id);
@@ -248,19 +396,23 @@ begin
     where subject_key = new.subject_key and id = predecessor.id;
   end if;
 
+  if model is not null and embed and new.superseded_at is null then
+    select * into meaning from _encode(new.content);
+  else
+    -- Room for the code of the vector to come.
+    select null::bytea as code into meaning;
+  end if;
+  new.signature_block := case when new.superseded_at is null then _memory_sign(new, model, meaning.code) else 0 end;
   insert into memory select new.*;
+  if meaning.code is not null then
+    insert into memory_embedding (subject_key, model_id, memory_id, project_id, code, embedding, tokens)
+    values (new.subject_key, model, new.id, new.project_id, meaning.code, meaning.embedding, meaning.tokens);
+  end if;
   if predecessor.id is not null then
     insert into memory_relation (subject_key, from_id, to_id, relation, project_id, created_at)
     values (new.subject_key, new.id, predecessor.id, 'updates', new.project_id, new.created_at);
   end if;
-  if embed then
-    model := _embedding_model_id();
-    if model is not null then
-      insert into memory_embedding (subject_key, model_id, memory_id, project_id, embedding)
-      values (new.subject_key, model, new.id, new.project_id, _embed_passage(new.content));
-    end if;
-  end if;
-  update subject set updated_at = now() where subject_key = new.subject_key;
+  update subject set updated_at = now() where subject_key = new.subject_key and updated_at <> now();
   return new;
 end
 $$;

@@ -34,32 +34,44 @@ create table chunk (
   document_id text collate "C" not null,
   position integer not null check (position >= 0),
   project_id uuid not null,
+  id text collate "C" not null generated always as (document_id || '_' || position::text) stored,
   heading text,
   content text not null,
-  terms bigint[] not null default '{}',
-  term_frequencies smallint[] not null default '{}',
-  term_count integer not null default 0,
   created_at timestamptz not null default now(),
   primary key (subject_key, document_id, position),
+  unique (subject_key, id),
   foreign key (subject_key, project_id) references subject (subject_key, project_id) on delete cascade,
-  foreign key (subject_key, document_id) references document (subject_key, id) on delete cascade,
-  check (cardinality(terms) = cardinality(term_frequencies))
+  foreign key (subject_key, document_id) references document (subject_key, id) on delete cascade
 );
-create index chunk_lexical on chunk using gin (terms memory_terms_ops);
 comment on table chunk is 'Passages of a document, in order';
 
 create table chunk_embedding (
   subject_key uuid not null,
   model_id smallint not null references embedding_model,
-  document_id text collate "C" not null,
-  position integer not null,
+  chunk_id text collate "C" not null,
   project_id uuid not null,
-  embedding vector not null,
-  primary key (subject_key, model_id, document_id, position),
+  code bytea not null,
+  embedding halfvec not null,
+  tokens bytea not null,
+  primary key (subject_key, model_id, chunk_id),
   foreign key (subject_key, project_id) references subject (subject_key, project_id) on delete cascade,
-  foreign key (subject_key, document_id, position) references chunk (subject_key, document_id, position) on delete cascade
+  foreign key (subject_key, chunk_id) references chunk (subject_key, id) on delete cascade
+) with (toast_tuple_target = 8160);
+alter table chunk_embedding alter column tokens set storage external;
+comment on table chunk_embedding is 'The meaning of each chunk as a vector, per embedding model; the columns are those of memory_embedding';
+
+create table chunk_signature (
+  subject_key uuid not null,
+  document_id text collate "C" not null,
+  block integer not null,
+  project_id uuid not null,
+  signatures bytea not null,
+  primary key (subject_key, document_id, block) include (project_id, signatures),
+  foreign key (subject_key, project_id) references subject (subject_key, project_id) on delete cascade,
+  foreign key (subject_key, document_id) references document (subject_key, id) on delete cascade
 );
-comment on table chunk_embedding is 'The meaning of each chunk as a vector, per embedding model';
+alter table chunk_signature alter column signatures set storage plain;
+comment on table chunk_signature is 'The words of the chunks of each document, and what else a search scores';
 
 create table memory_source (
   subject_key uuid not null,
@@ -99,6 +111,7 @@ comment on table message is 'Conversation messages, for the APIs whose contract 
 select _isolate('document');
 select _isolate('chunk');
 select _isolate('chunk_embedding');
+select _isolate('chunk_signature');
 select _isolate('memory_source');
 select _isolate('message');
 
@@ -220,17 +233,49 @@ begin
   if model is null then
     return 0;
   end if;
-  insert into chunk_embedding (subject_key, model_id, document_id, position, project_id, embedding)
-  select c.subject_key, model, c.document_id, c.position, c.project_id, _embed_passage(c.content)
-  from chunk c
-  where c.subject_key = key
-    and not exists (select from chunk_embedding e where e.subject_key = key and e.model_id = model
-                    and e.document_id = c.document_id and e.position = c.position)
-  limit max_count
-  on conflict do nothing;
-  get diagnostics embedded = row_count;
+  with embedded as (
+    insert into chunk_embedding (subject_key, model_id, chunk_id, project_id, code, embedding, tokens)
+    select c.subject_key, model, c.id, c.project_id, e.code, e.embedding, e.tokens
+    from chunk c
+    cross join lateral _encode(c.content) e
+    where c.subject_key = key
+      and not exists (select from chunk_embedding e where e.subject_key = key and e.model_id = model and e.chunk_id = c.id)
+    limit max_count
+    on conflict do nothing
+    returning chunk_id, code
+  ), coded as (
+    update chunk_signature s set signatures = _signatures_coded(s.signatures, b.ids, model, b.codes)
+    from (select c.document_id, array_agg(c.id) as ids, array_agg(e.code) as codes
+          from embedded e join chunk c on c.subject_key = key and c.id = e.chunk_id
+          group by c.document_id) b
+    where s.subject_key = key and s.document_id = b.document_id
+  )
+  select count(*) into embedded from embedded;
   return embedded;
 end
+$$;
+
+-- Writes the signatures of a document's chunks anew. A chunk belongs to its document as a turn does to its conversation.
+create function _document_sign(source document, model smallint) returns void
+language sql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+  delete from chunk_signature s where s.subject_key = source.subject_key and s.document_id = source.id;
+  with signed as (
+    select array_agg(record order by c.position, nth) as records
+    from chunk c
+    left join chunk_embedding e on e.subject_key = c.subject_key and e.model_id = model and e.chunk_id = c.id
+    cross join lateral _lexemes(c.content) w
+    cross join lateral unnest(_signature(
+      c.id, c.content, w.lexemes, w.counts, 0.5, null, c.document_id, c.position, _day(source.document_date), c.position,
+      _microseconds(c.created_at), null, false, model, e.code)) with ordinality r (record, nth)
+    where c.subject_key = source.subject_key and c.document_id = source.id
+  )
+  insert into chunk_signature (subject_key, document_id, block, project_id, signatures)
+  select source.subject_key, source.id, b.block, source.project_id, string_agg(b.record, '' order by b.place)
+  from signed
+  cross join lateral unnest(signed.records, _signature_blocks(signed.records)) with ordinality b (record, block, place)
+  group by b.block
 $$;
 
 -- Brings the chunks of a document in line with its content; a chunk that did not change keeps its vector.
@@ -249,11 +294,11 @@ begin
   delete from chunk c
   where c.subject_key = key and c.document_id = source.id
     and c.content is distinct from contents[array_position(positions, c.position)];
-  insert into chunk (subject_key, document_id, position, project_id, heading, content, terms, term_frequencies, term_count)
-  select key, source.id, w.position, source.project_id, w.heading, w.content, t.terms, t.frequencies, t.total
+  insert into chunk (subject_key, document_id, position, project_id, heading, content)
+  select key, source.id, w.position, source.project_id, w.heading, w.content
   from unnest(positions, headings, contents) w (position, heading, content)
-  cross join lateral _terms(key, w.content) t
   on conflict (subject_key, document_id, position) do nothing;
+  perform _document_sign(source, _embedding_model_id());
   return coalesce(cardinality(positions), 0);
 end
 $$;

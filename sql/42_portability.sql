@@ -105,7 +105,7 @@ begin
                 from subject s where s.subject_key = key),
     'traits', coalesce((select jsonb_agg(_trait_json(m) order by m.field_key) from memory m
                         where m.subject_key = key and m.field_key is not null and m.superseded_at is null and m.forgotten_at is null), '[]'),
-    'memories', coalesce((select jsonb_agg(_memory_json(m) order by m.created_at, m.id) from memory m
+    'memories', coalesce((select jsonb_agg(_memory_json(m) order by m.created_at, m.ordinal, m.id) from memory m
                           where m.subject_key = key and m.field_key is null and m.superseded_at is null and m.forgotten_at is null
                             and (m.forget_after is null or m.forget_after > now())), '[]'),
     'messages', coalesce((select jsonb_agg(_message_json(m) order by m.created_at, m.sequence, m.id) from message m
@@ -248,10 +248,10 @@ begin
             (item ->> 'documentDate')::timestamptz, coalesce(item ->> 'status', 'done'), item ->> 'error',
             (item ->> 'createdAt')::timestamptz, (item ->> 'updatedAt')::timestamptz);
     for passage in select value from jsonb_array_elements(coalesce(item -> 'chunks', '[]')) loop
-      insert into chunk (subject_key, document_id, position, project_id, heading, content, terms, term_frequencies, term_count)
-      select key, item ->> 'id', (passage ->> 'position')::integer, project, passage ->> 'heading', passage ->> 'content', t.terms, t.frequencies, t.total
-      from _terms(key, passage ->> 'content') t;
+      insert into chunk (subject_key, document_id, position, project_id, heading, content)
+      values (key, item ->> 'id', (passage ->> 'position')::integer, project, passage ->> 'heading', passage ->> 'content');
     end loop;
+    perform _document_sign(d, _embedding_model_id()) from document d where d.subject_key = key and d.id = item ->> 'id';
     insert into memory_source (subject_key, memory_id, document_id, project_id)
     select key, memory_id, item ->> 'id', project from jsonb_array_elements_text(coalesce(item -> 'memories', '[]')) memory_id;
   end loop;

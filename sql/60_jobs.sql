@@ -224,7 +224,7 @@ begin
          or exists (select from chunk c
                     where c.subject_key = s.subject_key
                       and not exists (select from chunk_embedding e where e.subject_key = c.subject_key and e.model_id = model
-                                      and e.document_id = c.document_id and e.position = c.position)));
+                                      and e.chunk_id = c.id)));
   return queued;
 end
 $$;
@@ -298,9 +298,21 @@ language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 declare
+  model constant smallint := _embedding_model_id();
   memories integer := _embed_memories(key, _embed_batch());
   chunks integer := _embed_chunks(key, _embed_batch() - memories);
 begin
+  -- The codes of a model of another dimension do not fit where the former ones are.
+  if memories + chunks < _embed_batch() then
+    if exists (select from memory_signature s where s.subject_key = key and _signatures_lack(s.signatures, model)) then
+      perform _memories_sign(key, model);
+    end if;
+    perform _document_sign(d, model)
+    from document d
+    where d.subject_key = key
+      and exists (select from chunk_signature s
+                  where s.subject_key = key and s.document_id = d.id and _signatures_lack(s.signatures, model));
+  end if;
   return jsonb_build_object(
     'memories', memories + coalesce((earlier ->> 'memories')::integer, 0),
     'chunks', chunks + coalesce((earlier ->> 'chunks')::integer, 0),

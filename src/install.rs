@@ -12,10 +12,18 @@ extension_sql_file!(
     requires = ["pgvector", _session_project, _session_subjects, _subject_key]
 );
 extension_sql_file!("../sql/21_subjects.sql", name = "subjects", requires = ["projects", _check_subject]);
-extension_sql_file!("../sql/30_memories.sql", name = "memories", requires = ["subjects"]);
+extension_sql_file!(
+    "../sql/30_memories.sql",
+    name = "memories",
+    requires = ["subjects", _signature, _signatures_revised, _encode]
+);
 extension_sql_file!("../sql/32_profiles.sql", name = "profiles", requires = ["memories"]);
 extension_sql_file!("../sql/34_documents.sql", name = "documents", requires = ["profiles"]);
-extension_sql_file!("../sql/40_search.sql", name = "search", requires = ["documents", memory_search]);
+extension_sql_file!(
+    "../sql/40_search.sql",
+    name = "search",
+    requires = ["documents", memory_search, memory_search_explain]
+);
 extension_sql_file!(
     "../sql/42_portability.sql",
     name = "portability",

@@ -1,2 +1,2 @@
--- The words of a query as the project's text search configuration sees them. $1 query, $2 configuration
+-- The words of a question as the project's text search configuration sees them. $1 question, $2 configuration
 select coalesce(array_agg(lexeme order by lexeme), '{}') from unnest(to_tsvector($2::regconfig, $1))

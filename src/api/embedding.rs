@@ -1,5 +1,6 @@
 //! The local embedding model of this backend: found by name, mapped once, shared with every other backend.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -106,22 +107,125 @@ fn _embedding_model()
     Ok(TableIterator::new(name.zip(row).map(|(name, (dimension, sha256))| (name, dimension, sha256))))
 }
 
-/// The vector of a text to be found; NULL where no model is installed.
+/// What is stored of a text to be found: its vector, the code of the vector and those of its tokens; no row where no
+/// model is installed.
 #[pg_extern(stable, parallel_restricted, cost = 100000)]
-fn _embed_passage(content: &str) -> Result<Option<Vec<f32>>> {
+fn _encode(
+    content: &str,
+) -> Result<TableIterator<'static, (name!(code, Vec<u8>), name!(embedding, Vec<f32>), name!(tokens, Vec<u8>))>> {
     pgrx::check_for_interrupts!();
-    with_model(|model, scratch| model.encode_passage(content, Output::Sentence, scratch).vector)
+    let encoding = with_model(|model, scratch| model.encode_passage(content, Output::Codes, scratch))?;
+    Ok(TableIterator::new(encoding.map(|encoding| {
+        let code = SentenceCode::of(&encoding.vector);
+        (code.to_bytes(), encoding.vector, encoding.tokens.word_bytes())
+    })))
 }
 
 /// The vector of a question; NULL where no model is installed.
 #[pg_extern(stable, parallel_restricted, cost = 100000)]
 fn _embed_query(content: &str) -> Result<Option<Vec<f32>>> {
-    embed_query(content)
+    with_model(|model, scratch| model.encode_query(content, Output::Sentence, scratch).vector)
 }
 
-/// The vector of a question; `None` where no model is installed.
-pub fn embed_query(content: &str) -> Result<Option<Vec<f32>>> {
-    with_model(|model, scratch| model.encode_query(content, Output::Sentence, scratch).vector)
+/// Bytes of the code of a vector of the configured model; none where no model is installed.
+pub fn code_len() -> Result<usize> {
+    let dimension = with_model(|model, _| model.dimension())?;
+    Ok(dimension.map_or(0, |dimension| kernels::sign_code_len(dimension) + size_of::<f32>()))
+}
+
+/// A question as the model sees it, ready to be compared with what is stored of texts.
+pub struct Meaning {
+    /// Its vector.
+    pub vector: Vec<f32>,
+    /// The vector in int8, up to a factor.
+    coded: Vec<i8>,
+    scale: f32,
+    /// Its tokens in int8, one after the other, with the factor of each.
+    tokens: Vec<i8>,
+    token_scales: Vec<f32>,
+}
+
+/// The meaning of a question; `None` where no model is installed.
+pub fn understand(question: &str) -> Result<Option<Meaning>> {
+    let encoding = with_model(|model, scratch| model.encode_query(question, Output::Vectors, scratch))?;
+    Ok(encoding.map(|encoding| {
+        let kernels = kernels::best();
+        let vectors = &encoding.token_vectors;
+        let dimension = encoding.vector.len();
+        let mut coded = vec![0; dimension];
+        let scale = kernels.quantize(&encoding.vector, &mut coded);
+        // Punctuation means nothing; a question of nothing else keeps it.
+        let words = (0..vectors.len()).filter(|at| !vectors.is_punctuation(*at)).count();
+        let (mut tokens, mut token_scales) = (Vec::new(), Vec::new());
+        for at in (0..vectors.len()).filter(|at| words == 0 || !vectors.is_punctuation(*at)) {
+            let from = tokens.len();
+            tokens.resize(from + dimension, 0);
+            token_scales.push(kernels.quantize(vectors.vector(at), &mut tokens[from..]));
+        }
+        Meaning { vector: encoding.vector, coded, scale, tokens, token_scales }
+    }))
+}
+
+impl Meaning {
+    /// Bytes of the stored code of a vector that this one can be compared with.
+    pub fn code_len(&self) -> usize {
+        kernels::sign_code_len(self.vector.len())
+    }
+
+    /// Estimates the cosines with texts by the codes of their vectors, which follow one another, and their factors.
+    pub fn cosines(&self, codes: &[u8], factors: &[f32]) -> Vec<f32> {
+        let mut sums = vec![0; factors.len()];
+        kernels::best().sign_dot_i8_many(&self.coded, codes, &mut sums);
+        sums.iter().zip(factors).map(|(sum, factor)| (self.scale * *sum as f32 * factor).clamp(-1.0, 1.0)).collect()
+    }
+
+    /// How many tokens it has.
+    pub fn tokens(&self) -> usize {
+        self.token_scales.len()
+    }
+
+    /// How well each token of the question is met by the nearest token of a text: the largest cosine with the sign vectors
+    /// of the text's tokens. Nothing if either has no tokens.
+    pub fn maxima(&self, codes: &[u8]) -> Vec<f32> {
+        let dimension = self.vector.len();
+        if codes.is_empty() || !codes.len().is_multiple_of(self.code_len()) {
+            return Vec::new();
+        }
+        let mut maxima = vec![0.0; self.tokens()];
+        kernels::best().maxima_i8(&self.tokens, &self.token_scales, dimension, codes, &mut maxima);
+        let length = (dimension as f32).sqrt();
+        maxima.iter_mut().for_each(|maximum| *maximum /= length);
+        maxima
+    }
+}
+
+/// The stored code of a text's vector: the sign of each element, and a factor that makes an estimate of the cosine out of
+/// the signed sum of another vector. The factor is one over the sum of the absolute values: with it the estimate of a
+/// vector's cosine with itself is exact, and that with others has no bias.
+pub struct SentenceCode<'a> {
+    /// The signs, a bit each.
+    pub signs: Cow<'a, [u8]>,
+    /// The factor.
+    pub factor: f32,
+}
+
+impl<'a> SentenceCode<'a> {
+    fn of(vector: &[f32]) -> SentenceCode<'static> {
+        let mut signs = vec![0; kernels::sign_code_len(vector.len())];
+        kernels::best().pack_signs(vector, &mut signs);
+        let sum: f32 = vector.iter().map(|value| value.abs()).sum();
+        SentenceCode { signs: signs.into(), factor: if sum > 0.0 { 1.0 / sum } else { 0.0 } }
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        [&self.signs[..], &self.factor.to_le_bytes()].concat()
+    }
+
+    /// Reads a stored code.
+    pub fn read(bytes: &'a [u8]) -> Option<Self> {
+        let (signs, factor) = bytes.split_last_chunk()?;
+        Some(SentenceCode { signs: signs.into(), factor: f32::from_le_bytes(*factor) })
+    }
 }
 
 /// Reads a packed model in full and compares it with its checksum.

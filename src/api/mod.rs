@@ -7,3 +7,4 @@ mod identity;
 mod learning;
 mod profiles;
 mod search;
+mod signing;

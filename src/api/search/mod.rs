@@ -1,22 +1,28 @@
-//! Search: candidates by word and by meaning, united and scored.
+//! Search: what the SQL functions take and return. The way of a question to its answers is in [`pipeline`].
 //!
-//! The set logic stands in `sql/search/`, the scoring in the crate `rules`; this module carries the one to the other. A
-//! search reads in two steps: what the score needs of every candidate first, then the texts of those that are returned.
-//! It writes nothing, so it runs on a standby.
+//! The set logic stands in `sql/search/`, the scoring in the crate `rules`; this module carries the one to the other.
 
-mod candidates;
+mod explain;
+mod late;
+mod pipeline;
 mod queries;
 mod rows;
-
-use std::cmp::Ordering;
+mod scan;
+mod stream;
 
 use pgrx::JsonB;
 use pgrx::prelude::*;
-use rules::rank::Model;
 
-use self::candidates::{Hit, Question, Side};
-use crate::api::{checks, embedding};
-use crate::error::{Result, invalid_parameter, invalid_parameter_because};
+use self::pipeline::{Request, answer, scoring};
+use crate::api::checks;
+use crate::error::{Result, invalid_parameter};
+
+/// What kind of text is searched.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    Memories,
+    Chunks,
+}
 
 /// Rows of one answer.
 const MAX_RESULTS: i32 = 1000;
@@ -71,45 +77,24 @@ fn memory_search(
         ),
     >,
 > {
-    let q = check_query(q)?;
-    let threshold = check_threshold(threshold.unwrap_or(0.6))?;
-    let limit = check_limit(max_results.unwrap_or(10))?;
-    let sides = sides(search_mode.unwrap_or("memories"))?;
     let filter = filters.map(|filters| checks::parse_filters(&filters)).transpose()?;
-    // Part of the contract; until they change the ranking, the one ranking there is answers both.
-    let _ = (rerank, rewrite_query);
-    let vector = embedding::embed_query(q)?;
-
+    let request = Request {
+        subject,
+        question: check_query(q)?,
+        sides: sides(search_mode.unwrap_or("memories"))?,
+        filter: filter.filter(|filter| !filter.is_empty()),
+        include_forgotten: include_forgotten.unwrap_or(false),
+        rerank: rerank.unwrap_or(false),
+        rewrite: rewrite_query.unwrap_or(false),
+        threshold: check_threshold(threshold.unwrap_or(0.6))?,
+        limit: check_limit(max_results.unwrap_or(10))?,
+        explained: None,
+    };
     Spi::connect(|client| {
-        let scope = candidates::scope(client, subject)?;
-        let model = scoring(&scope.scoring)?;
-        let question = Question {
-            lexemes: candidates::lexemes(client, q, &scope)?,
-            scope: &scope,
-            vector,
-            filter: filter.filter(|filter| !filter.is_empty()),
-            include_forgotten: include_forgotten.unwrap_or(false),
-        };
-        let mut hits = Vec::new();
-        for side in sides {
-            hits.extend(candidates::find(client, &question, *side, &model)?);
-        }
-        hits.retain(|hit| hit.scored.similarity >= threshold);
-        hits.sort_by(best_first);
-        hits.truncate(limit);
+        let mut hits = answer(client, &request)?.hits;
+        hits.truncate(request.limit);
         rows::read(client, &hits).map(TableIterator::new)
     })
-}
-
-/// The order of results: a total one, so that the same question gets the same answer.
-fn best_first(a: &Hit, b: &Hit) -> Ordering {
-    let evidence = b.scored.evidence.total_cmp(&a.scored.evidence);
-    evidence.then(b.updated_at.cmp(&a.updated_at)).then_with(|| a.id.cmp(&b.id)).then(a.side.cmp(&b.side))
-}
-
-/// The scoring model of a project.
-fn scoring(settings: &JsonB) -> Result<Model> {
-    Model::from_json(&settings.0).map_err(|cause| invalid_parameter_because("invalid setting \"scoring\"", cause))
 }
 
 /// Raises an error when the setting `scoring` is not one; always true otherwise.

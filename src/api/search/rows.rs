@@ -5,8 +5,9 @@ use pgrx::prelude::*;
 use pgrx::spi::SpiClient;
 use serde_json::Value;
 
-use super::candidates::{Hit, Side, optional, required};
-use super::queries::{self, select};
+use super::Side;
+use super::pipeline::{Hit, optional, required};
+use super::queries::{Texts, select};
 use crate::error::{Result, internal};
 
 /// A row of `memory_search`, in the order of its columns.
@@ -37,11 +38,7 @@ pub fn read(client: &SpiClient<'_>, hits: &[Hit]) -> Result<Vec<Row>> {
         }
         let keys: Vec<pgrx::Uuid> = places.iter().map(|place| hits[*place].subject).collect();
         let ids: Vec<String> = places.iter().map(|place| hits[*place].id.clone()).collect();
-        let query = match side {
-            Side::Memories => queries::MEMORY_ROWS,
-            Side::Chunks => queries::CHUNK_ROWS,
-        };
-        for row in select(client, query, &[keys.into(), ids.into()])? {
+        for row in select(client, Texts::of(side).rows, &[keys.into(), ids.into()])? {
             let nth = usize::try_from(required::<i64>(row.get(1))?).map_err(internal)?;
             let place = places[nth - 1];
             let hit = &hits[place];
@@ -71,8 +68,8 @@ pub fn read(client: &SpiClient<'_>, hits: &[Hit]) -> Result<Vec<Row>> {
     Ok(rows.into_iter().flatten().collect())
 }
 
-/// The score without the candidate's place in a list that the caller never saw.
-fn without_index(mut scored: Value) -> Value {
+/// The score without the text's place in a list that the caller never saw.
+pub fn without_index(mut scored: Value) -> Value {
     if let Some(members) = scored.as_object_mut() {
         members.remove("index");
     }

@@ -217,13 +217,30 @@ impl Kernels {
     /// MaxSim of int8 query tokens with a document's sign codes: Σ over tokens of `scale · max over codes of Σ ±q`. There is one
     /// scale for each token; maxima are exact. A document without tokens scores -∞ (0 if the query is empty, too).
     pub fn maxsim_i8(&self, queries: &[i8], scales: &[f32], dim: usize, codes: &[u8]) -> f32 {
+        let mut score = 0.0;
+        self.each_maximum_i8(queries, scales, dim, codes, |_, maximum| score += maximum);
+        score
+    }
+
+    /// The terms of the sum that [`Kernels::maxsim_i8`] is, token by token.
+    pub fn maxima_i8(&self, queries: &[i8], scales: &[f32], dim: usize, codes: &[u8], out: &mut [f32]) {
+        assert_eq!(scales.len(), out.len(), "every token must have a place");
+        self.each_maximum_i8(queries, scales, dim, codes, |token, maximum| out[token] = maximum);
+    }
+
+    fn each_maximum_i8(
+        &self,
+        queries: &[i8],
+        scales: &[f32],
+        dim: usize,
+        codes: &[u8],
+        mut each: impl FnMut(usize, f32),
+    ) {
         check_rows(dim, queries.len(), scales.len());
         check_dim(dim);
-        let mut score = 0.0;
         self.maxsim(queries, dim, codes, self.codes.sign_dots_i8, i32::MIN, |token, best| {
-            score += if best == i32::MIN { f32::NEG_INFINITY } else { scales[token] * best as f32 };
+            each(token, if best == i32::MIN { f32::NEG_INFINITY } else { scales[token] * best as f32 });
         });
-        score
     }
 
     /// MaxSim of f32 query tokens with a document's sign codes, otherwise as [`Kernels::maxsim_i8`]. Sums that are NaN are not

@@ -12,6 +12,8 @@ pub mod field;
 pub mod filter;
 pub mod ids;
 pub mod rank;
+pub mod respell;
+pub mod signature;
 pub mod summary;
 pub mod supersede;
 pub mod time;

@@ -1,0 +1,95 @@
+//! Why a text came, and why another did not.
+
+use std::time::Duration;
+
+use pgrx::JsonB;
+use pgrx::prelude::*;
+use serde_json::{Value, json};
+
+use super::pipeline::{Answers, Request, Stages, answer};
+use super::{Side, check_limit, check_query, check_threshold, rows, sides};
+use crate::api::checks;
+use crate::error::{Result, internal};
+
+/// How a search came to its answers, and what it made of one text, whether or not that was among them.
+#[pg_extern(stable, parallel_restricted, cost = 10000)]
+#[search_path(pg_catalog, memory_profile, pg_temp)]
+#[allow(clippy::too_many_arguments, reason = "they are those of memory_search and one more")]
+fn memory_search_explain(
+    subject: Option<&str>,
+    q: Option<&str>,
+    id: default!(Option<&str>, "NULL"),
+    threshold: default!(Option<f64>, "0.6"),
+    filters: default!(Option<JsonB>, "NULL"),
+    max_results: default!(Option<i32>, "10"),
+    search_mode: default!(Option<&str>, "'hybrid'"),
+    include_forgotten: default!(Option<bool>, "false"),
+    rerank: default!(Option<bool>, "false"),
+    rewrite_query: default!(Option<bool>, "false"),
+) -> Result<JsonB> {
+    let filter = filters.map(|filters| checks::parse_filters(&filters)).transpose()?;
+    let limit = check_limit(max_results.unwrap_or(10))?;
+    let threshold = check_threshold(threshold.unwrap_or(0.6))?;
+    let request = Request {
+        subject,
+        question: check_query(q)?,
+        sides: sides(search_mode.unwrap_or("hybrid"))?,
+        filter: filter.filter(|filter| !filter.is_empty()),
+        include_forgotten: include_forgotten.unwrap_or(false),
+        rerank: rerank.unwrap_or(false),
+        rewrite: rewrite_query.unwrap_or(false),
+        // What stays below the threshold has its place as well.
+        threshold: 0.0,
+        limit,
+        explained: id,
+    };
+    let answers = Spi::connect(|client| answer(client, &request))?;
+    let text = id.map(|id| explain(&answers, id, threshold, limit)).transpose()?;
+    let returned = answers.hits.iter().filter(|hit| hit.scored.similarity >= threshold).take(limit).count();
+    Ok(JsonB(json!({
+        "searched": answers.searched,
+        "returned": returned,
+        "milliseconds": stages(&answers.stages),
+        "text": text,
+    })))
+}
+
+/// Where a text stands, and what decided it.
+fn explain(answers: &Answers, id: &str, threshold: f64, limit: usize) -> Result<Value> {
+    let Some(at) = answers.hits.iter().position(|hit| hit.id == id) else {
+        return Ok(json!({
+            "id": id,
+            "returned": false,
+            "because": "it was not searched: there is no current text with this id, or the filter keeps it out",
+        }));
+    };
+    let hit = &answers.hits[at];
+    let because = if !hit.shortlisted {
+        Some("too many texts are nearer at first sight, before they are compared token by token")
+    } else if hit.scored.similarity < threshold {
+        Some("its similarity is below the threshold")
+    } else if at >= limit {
+        Some("max_results others are more similar")
+    } else {
+        None
+    };
+    Ok(json!({
+        "id": id,
+        "kind": match hit.side { Side::Memories => "memory", Side::Chunks => "chunk" },
+        "returned": because.is_none(),
+        "because": because,
+        "place": at + 1,
+        "score": serde_json::to_value(hit.scored).map(rows::without_index).map_err(internal)?,
+    }))
+}
+
+fn stages(stages: &Stages) -> Value {
+    let milliseconds = |time: Duration| (time.as_secs_f64() * 1e6).round() / 1e3;
+    json!({
+        "signatures": milliseconds(stages.signatures),
+        "meaning": milliseconds(stages.meaning),
+        "filter": milliseconds(stages.filter),
+        "shortlist": milliseconds(stages.shortlist),
+        "late": milliseconds(stages.late),
+    })
+}

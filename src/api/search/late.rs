@@ -1,0 +1,58 @@
+//! The closer look at a short list: vectors in full, and the question's tokens against those of each text.
+
+use pgrx::spi::SpiClient;
+use rules::rank::Late;
+
+use super::Side;
+use super::queries::Texts;
+use super::stream::stream;
+use crate::api::embedding::Meaning;
+use crate::error::Result;
+
+/// What the closer look found of one text.
+#[derive(Clone, Default)]
+pub struct Look {
+    cosine: Option<f32>,
+    maxima: Vec<f32>,
+}
+
+impl Look {
+    /// As the scoring takes it.
+    pub fn late(&self) -> Late<'_> {
+        Late { cosine: self.cosine, maxima: &self.maxima }
+    }
+}
+
+/// Compares the question with the texts of a short list, token by token; of several wordings the better one counts.
+pub fn look(
+    client: &SpiClient<'_>,
+    side: Side,
+    model: i16,
+    meanings: &[Meaning],
+    list: &[([u8; 16], &str)],
+) -> Result<Vec<Look>> {
+    let mut best: Vec<Look> = vec![Look::default(); list.len()];
+    let keys: Vec<pgrx::Uuid> = list.iter().map(|(key, _)| pgrx::Uuid::from_bytes(*key)).collect();
+    let ids: Vec<String> = list.iter().map(|(_, id)| (*id).to_owned()).collect();
+    for meaning in meanings {
+        let arguments = [keys.clone().into(), ids.clone().into(), model.into(), meaning.vector.clone().into()];
+        stream(client, Texts::of(side).tokens, &arguments, true, |row| {
+            let place = row.get::<i64>(0).and_then(|place| usize::try_from(place - 1).ok());
+            let Some(best) = place.and_then(|place| best.get_mut(place)) else { return Ok(()) };
+            let cosine = row.get::<f64>(1).map(|cosine| cosine as f32).filter(|cosine| cosine.is_finite());
+            let maxima = meaning.maxima(row.bytes(2));
+            if best.cosine.is_none_or(|former| cosine.is_some_and(|cosine| cosine > former)) {
+                best.cosine = cosine;
+            }
+            if best.maxima.is_empty() || mean(&maxima) > mean(&best.maxima) {
+                best.maxima = maxima;
+            }
+            Ok(())
+        })?;
+    }
+    Ok(best)
+}
+
+fn mean(maxima: &[f32]) -> f32 {
+    maxima.iter().sum::<f32>() / maxima.len().max(1) as f32
+}

@@ -1,0 +1,360 @@
+//! The way of a question to its answers.
+//!
+//! 1. *Signatures.* One pass over the signatures of all texts of the subject: which of the question's words occur where,
+//!    who spoke, in which conversation, when, and the code of the vector. Who is known to speak decides which words of the
+//!    question are names.
+//! 2. *Meaning.* The question, its names taken out, goes through the embedding model once, and the codes tell about how
+//!    near every text is.
+//! 3. *Short list.* All that is known by now is scored; the best hundred go on.
+//! 4. *Late interaction.* Their vectors and token codes are read and compared with the question's tokens.
+//! 5. *Texts.* What the score keeps is read and returned.
+//!
+//! No text is left out before it is scored, so a search is exact in its scope but for the estimate that makes the short
+//! list, and a filter, however selective, loses nothing. Nothing is written: a search runs on a standby.
+
+use std::cmp::Ordering;
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use pgrx::JsonB;
+use pgrx::datum::{FromDatum, IntoDatum};
+use pgrx::spi::{self, SpiClient};
+use rules::filter::Filter;
+use rules::rank::{self, Container, Cues, Late, Model, Question, Scored};
+use rules::respell;
+use rules::signature::{self, Terms};
+
+use super::Side;
+use super::late::look;
+use super::queries::{self, Keys, select};
+use super::scan::{self, Looked, Pool};
+use crate::api::embedding::{self, Meaning};
+use crate::error::{Result, internal, invalid_parameter_because};
+use crate::gucs;
+
+/// Texts that are compared with the question token by token: more find nothing that these do not.
+const DEPTH: usize = 100;
+
+/// As many when the caller asks for reranking.
+const RERANK_DEPTH: usize = 400;
+
+/// Subjects that are read together when a search is not of one subject.
+const SUBJECTS_AT_ONCE: usize = 500;
+
+const MICROS_PER_DAY: i64 = 86_400_000_000;
+
+/// A question and what it asks for.
+pub struct Request<'a> {
+    pub subject: Option<&'a str>,
+    pub question: &'a str,
+    pub sides: &'a [Side],
+    pub filter: Option<Filter>,
+    pub include_forgotten: bool,
+    pub rerank: bool,
+    pub rewrite: bool,
+    pub threshold: f64,
+    pub limit: usize,
+    /// The id of a text that is scored whether or not it is among the best.
+    pub explained: Option<&'a str>,
+}
+
+/// A text that a search found, with its score.
+pub struct Hit {
+    pub side: Side,
+    pub subject: pgrx::Uuid,
+    pub id: String,
+    pub updated_at: i64,
+    pub scored: Scored,
+    /// Whether it came among the best by itself.
+    pub shortlisted: bool,
+}
+
+/// How long each step took.
+#[derive(Default)]
+pub struct Stages {
+    pub signatures: Duration,
+    pub meaning: Duration,
+    pub filter: Duration,
+    pub shortlist: Duration,
+    pub late: Duration,
+}
+
+/// The answers, best first, and how they came about.
+pub struct Answers {
+    pub hits: Vec<Hit>,
+    pub stages: Stages,
+    pub searched: usize,
+}
+
+/// Where a search looks, and by which settings of the project.
+struct Scope {
+    project: pgrx::Uuid,
+    subject: Option<pgrx::Uuid>,
+    text_search_config: String,
+    model: Model,
+    now: i64,
+}
+
+/// The question as the texts are asked.
+struct Asked {
+    /// The places, among all terms that were counted, of those that are scored.
+    terms: Vec<usize>,
+    speakers: Vec<u32>,
+    cues: Cues,
+    /// The question as it is meant and, if it is to be rewritten, as it stands.
+    meanings: Vec<Meaning>,
+}
+
+/// Answers a question.
+pub fn answer(client: &SpiClient<'_>, request: &Request<'_>) -> Result<Answers> {
+    let scope = scope(client, request.subject)?;
+    let vectors = model_id(client)?;
+    let lexemes = lexemes(client, request.question, &scope)?;
+    let mut answers = Answers { hits: Vec::new(), stages: Stages::default(), searched: 0 };
+    let mut asked = None;
+    for keys in batches(client, &scope)? {
+        let mut clock = Clock::start();
+        let mut pools = Vec::new();
+        for side in request.sides {
+            pools.push((*side, read(client, request, &scope, vectors, *side, &keys, &lexemes)?));
+        }
+        clock.lap(&mut answers.stages.signatures);
+        let asked = match &mut asked {
+            Some(asked) => asked,
+            None => {
+                // Whoever speaks in one subject may be a stranger to the next.
+                let mut known: Vec<u32> = match keys {
+                    Keys::One(_) => pools.iter().flat_map(|(_, pools)| pools).flat_map(Pool::speakers).collect(),
+                    Keys::Several(_) => Vec::new(),
+                };
+                known.sort_unstable();
+                asked.insert(ask(client, request, &scope, vectors.is_some(), &lexemes, &known)?)
+            }
+        };
+        clock.lap(&mut answers.stages.meaning);
+        for (side, pools) in &mut pools {
+            answers.searched += pools.iter().map(Pool::len).sum::<usize>();
+            pools
+                .iter_mut()
+                .for_each(|pool| pool.keep_terms(lexemes.len().min(signature::QUESTION_TERMS), &asked.terms));
+            if let Some(filter) = &request.filter {
+                scan::select_eligible(client, *side, &keys, filter, pools)?;
+            }
+            clock.lap(&mut answers.stages.filter);
+            if let Some(model) = vectors {
+                scan::estimate(client, *side, &keys, model, &asked.meanings, pools)?;
+            }
+            score(client, request, &scope, vectors, asked, *side, pools, &mut answers, &mut clock)?;
+        }
+    }
+    answers.hits.sort_by(best_first);
+    Ok(answers)
+}
+
+/// The order of results: a total one, so that the same question gets the same answer.
+fn best_first(a: &Hit, b: &Hit) -> Ordering {
+    let evidence = b.scored.evidence.total_cmp(&a.scored.evidence);
+    evidence.then(b.updated_at.cmp(&a.updated_at)).then_with(|| a.id.cmp(&b.id)).then(a.side.cmp(&b.side))
+}
+
+/// Scores the pools of one side and adds what is good enough to the answers.
+#[allow(clippy::too_many_arguments, reason = "what a step of the pipeline is handed by the one before")]
+fn score(
+    client: &SpiClient<'_>,
+    request: &Request<'_>,
+    scope: &Scope,
+    vectors: Option<i16>,
+    asked: &Asked,
+    side: Side,
+    pools: &[Pool],
+    answers: &mut Answers,
+    clock: &mut Clock,
+) -> Result<()> {
+    let question = Question { terms: asked.terms.len(), speakers: &asked.speakers, cues: &asked.cues, now: scope.now };
+    let same = signature::hash(request.question);
+    let depth = request.limit.max(if request.rerank { RERANK_DEPTH } else { DEPTH });
+    let texts: Vec<_> = pools.iter().map(|pool| pool.texts(asked.terms.len(), same)).collect();
+    let containers: Vec<Container<'_>> =
+        texts.iter().map(|texts| Container::new(question, texts, &scope.model)).collect();
+
+    // The best of every subject, then the best of these.
+    let mut list: Vec<(usize, usize)> = containers
+        .iter()
+        .enumerate()
+        .flat_map(|(pool, container)| container.shortlist(depth).into_iter().map(move |text| (pool, text)))
+        .collect();
+    if pools.len() > 1 {
+        let first_evidence = |(pool, text): (usize, usize)| containers[pool].evidence(text);
+        list.sort_by(|a, b| first_evidence(*b).total_cmp(&first_evidence(*a)).then(a.cmp(b)));
+        list.truncate(depth);
+        list.sort_unstable();
+    }
+    let shortlisted = list.len();
+    for (at, pool) in pools.iter().enumerate() {
+        if let Some(text) = request.explained.and_then(|id| pool.find(id))
+            && !list.contains(&(at, text))
+        {
+            list.push((at, text));
+        }
+    }
+    clock.lap(&mut answers.stages.shortlist);
+
+    let looks = match vectors {
+        Some(model) => {
+            let named: Vec<_> =
+                list.iter().map(|(pool, text)| (pools[*pool].subject, pools[*pool].id(*text))).collect();
+            look(client, side, model, &asked.meanings, &named)?
+        }
+        None => vec![Default::default(); list.len()],
+    };
+    for (at, pool) in pools.iter().enumerate() {
+        let of_pool: Vec<usize> = (0..list.len()).filter(|place| list[*place].0 == at).collect();
+        if of_pool.is_empty() {
+            continue;
+        }
+        let chosen: Vec<usize> = of_pool.iter().map(|place| list[*place].1).collect();
+        let late: Vec<Late<'_>> = of_pool.iter().map(|place| looks[*place].late()).collect();
+        for scored in containers[at].rank(&chosen, &late) {
+            let explained = request.explained.is_some_and(|id| pool.id(scored.index) == id);
+            if scored.similarity >= request.threshold || explained {
+                answers.hits.push(Hit {
+                    side,
+                    subject: pgrx::Uuid::from_bytes(pool.subject),
+                    id: pool.id(scored.index).to_owned(),
+                    updated_at: pool.facts(scored.index).updated_at,
+                    shortlisted: list[..shortlisted].contains(&(at, scored.index)),
+                    scored,
+                });
+            }
+        }
+    }
+    clock.lap(&mut answers.stages.late);
+    Ok(())
+}
+
+/// Reads where to look. Fails where no project is established.
+fn scope(client: &SpiClient<'_>, subject: Option<&str>) -> Result<Scope> {
+    let rows = select(client, queries::SCOPE, &[subject.into()])?;
+    let row = rows.first();
+    let settings: JsonB = required(row.get(4))?;
+    Ok(Scope {
+        project: required(row.get(1))?,
+        subject: optional(row.get(2))?,
+        text_search_config: required(row.get(3))?,
+        model: scoring(&settings)?,
+        now: required(row.get(5))?,
+    })
+}
+
+/// The scoring model of a project.
+pub fn scoring(settings: &JsonB) -> Result<Model> {
+    Model::from_json(&settings.0).map_err(|cause| invalid_parameter_because("invalid setting \"scoring\"", cause))
+}
+
+/// The subjects to search, in portions.
+fn batches(client: &SpiClient<'_>, scope: &Scope) -> Result<Vec<Keys>> {
+    if let Some(key) = scope.subject {
+        return Ok(vec![Keys::One(key)]);
+    }
+    let mut keys: Vec<pgrx::Uuid> = Vec::new();
+    for row in select(client, queries::SUBJECTS, &[scope.project.into()])? {
+        keys.push(required(row.get(1))?);
+    }
+    Ok(keys.chunks(SUBJECTS_AT_ONCE).map(|keys| Keys::Several(keys.to_vec())).collect())
+}
+
+/// The words of a question as the project's text search configuration sees them.
+fn lexemes(client: &SpiClient<'_>, question: &str, scope: &Scope) -> Result<Vec<String>> {
+    let arguments = [question.into(), scope.text_search_config.as_str().into()];
+    let rows = select(client, queries::LEXEMES, &arguments)?;
+    required(rows.first().get(1))
+}
+
+/// The model whose vectors are compared: the configured one, if this database holds any of its vectors.
+fn model_id(client: &SpiClient<'_>) -> Result<Option<i16>> {
+    let Some(name) = gucs::embedding_model() else { return Ok(None) };
+    let rows = select(client, queries::MODEL, &[name.into()])?;
+    if rows.is_empty() { Ok(None) } else { optional(rows.first().get(1)) }
+}
+
+/// Reads the signatures of one side, with how often each word of the question occurs; if the question is to be
+/// rewritten, words that nobody used count as those that they were probably meant to be.
+fn read(
+    client: &SpiClient<'_>,
+    request: &Request<'_>,
+    scope: &Scope,
+    model: Option<i16>,
+    side: Side,
+    keys: &Keys,
+    lexemes: &[String],
+) -> Result<Vec<Pool>> {
+    let hashes = |spelling: &dyn Fn(&String) -> u32| Terms::new(lexemes.iter().map(spelling).collect());
+    let signatures = |terms: &Terms, vocabulary: Option<&mut HashSet<u32>>| {
+        let looked = Looked { terms, model, now: scope.now, include_forgotten: request.include_forgotten };
+        scan::signatures(client, side, keys, &looked, vocabulary)
+    };
+    let terms = hashes(&|lexeme| signature::term(lexeme));
+    if !request.rewrite {
+        return signatures(&terms, None);
+    }
+    let mut vocabulary = HashSet::new();
+    let pools = signatures(&terms, Some(&mut vocabulary))?;
+    let known = |word: &str| vocabulary.contains(&signature::term(word));
+    let respelt = hashes(&|lexeme| signature::term(respell::nearest(lexeme, known).as_deref().unwrap_or(lexeme)));
+    if respelt.hashes() == terms.hashes() { Ok(pools) } else { signatures(&respelt, None) }
+}
+
+/// Takes the names out of the question and gives it to the embedding model.
+fn ask(
+    client: &SpiClient<'_>,
+    request: &Request<'_>,
+    scope: &Scope,
+    has_vectors: bool,
+    all: &[String],
+    known: &[u32],
+) -> Result<Asked> {
+    let named = rank::name_words(request.question, |hash| known.binary_search(&hash).is_ok());
+    let counted = &all[..all.len().min(signature::QUESTION_TERMS)];
+    let terms: Vec<usize> = if named.named.is_empty() {
+        (0..counted.len()).collect()
+    } else {
+        let left = lexemes(client, &named.lexical, scope)?;
+        (0..counted.len()).filter(|at| left.contains(&counted[*at])).collect()
+    };
+    let mut meanings = Vec::new();
+    if has_vectors {
+        meanings.extend(embedding::understand(&named.spoken)?);
+        if request.rewrite && named.spoken != request.question {
+            meanings.extend(embedding::understand(request.question)?);
+        }
+    }
+    let today = i32::try_from(scope.now.div_euclid(MICROS_PER_DAY)).unwrap_or(i32::MAX);
+    let cues = rank::cues::of_question(request.question, today);
+    Ok(Asked { terms, speakers: named.named, cues, meanings })
+}
+
+/// Measures steps that follow one another.
+struct Clock(Instant);
+
+impl Clock {
+    fn start() -> Self {
+        Clock(Instant::now())
+    }
+
+    /// Adds the time since the last step to a total.
+    fn lap(&mut self, total: &mut Duration) {
+        let now = Instant::now();
+        *total += now - self.0;
+        self.0 = now;
+    }
+}
+
+/// A column that may be null.
+pub fn optional<T: FromDatum + IntoDatum>(value: spi::Result<Option<T>>) -> Result<Option<T>> {
+    value.map_err(internal)
+}
+
+/// A column that is never null.
+pub fn required<T: FromDatum + IntoDatum>(value: spi::Result<Option<T>>) -> Result<T> {
+    optional(value)?.ok_or_else(|| internal("a column that is never null is null"))
+}

@@ -1,0 +1,131 @@
+//! Signatures of texts and blocks of them, as SQL asks for them; the crate `rules` has the layout.
+
+use std::collections::HashMap;
+
+use pgrx::prelude::*;
+use rules::rank;
+use rules::signature::{self, Damaged, Facts};
+
+use super::embedding;
+use crate::error::{Result, internal};
+
+/// The signature of a text with these lexemes, in one record or several; without a code it has room for one.
+#[pg_extern(stable, parallel_restricted)]
+#[allow(clippy::too_many_arguments, reason = "they are the columns that a signature is made of")]
+fn _signature(
+    id: &str,
+    content: &str,
+    lexemes: Vec<String>,
+    counts: Vec<i32>,
+    importance: f32,
+    speaker: Option<&str>,
+    conversation: Option<&str>,
+    sequence: Option<i32>,
+    day: Option<i32>,
+    ordinal: i64,
+    updated_at: i64,
+    expires_at: Option<i64>,
+    forgotten: bool,
+    model: Option<i16>,
+    code: Option<&[u8]>,
+) -> Result<Vec<Vec<u8>>> {
+    let counts = counts.into_iter().map(i32::unsigned_abs);
+    let speaker = speaker.or_else(|| rank::spoken_by(content));
+    let facts = Facts {
+        traits: rank::cues::of_text(content).bits().into(),
+        importance,
+        length: counts.clone().sum(),
+        sequence,
+        day,
+        speaker: speaker.map_or([0, 0], rank::speaker_hashes),
+        content: signature::hash(content.trim()),
+        conversation: conversation.map_or(0, signature::long_hash),
+        ordinal,
+        updated_at,
+        expires_at,
+        forgotten,
+        model: model.filter(|_| code.is_some()).map_or(0, i16::cast_unsigned),
+    };
+    let terms: Vec<(u32, u8)> = lexemes
+        .iter()
+        .zip(counts)
+        .map(|(lexeme, count)| (signature::term(lexeme), u8::try_from(count).unwrap_or(u8::MAX)))
+        .collect();
+    let room = match code {
+        Some(_) => Vec::new(),
+        None => vec![0; embedding::code_len()?],
+    };
+    Ok(signature::write(id, &facts, code.unwrap_or(&room), &terms))
+}
+
+/// Bytes of records that a block takes.
+#[pg_extern(immutable, parallel_safe)]
+fn _signature_block_size() -> i32 {
+    signature::BLOCK as i32
+}
+
+/// For each of some records, in order, the number of the block that it goes to.
+#[pg_extern(immutable, parallel_safe)]
+fn _signature_blocks(records: Array<'_, &[u8]>) -> Vec<i32> {
+    let ends = signature::pack(records.iter().map(|record| record.map_or(0, <[u8]>::len)));
+    let mut block = 0;
+    let place = |at: usize| {
+        block += usize::from(at >= ends[block]);
+        block as i32
+    };
+    (0..records.len()).map(place).collect()
+}
+
+/// A block without the records of a text.
+#[pg_extern(immutable, parallel_safe)]
+fn _signatures_without(block: &[u8], id: &str) -> Result<Vec<u8>> {
+    Ok(signature::without(block, id).map_err(damaged)?.unwrap_or_else(|| block.to_vec()))
+}
+
+/// A block in which what may change of a text has changed.
+#[pg_extern(immutable, parallel_safe)]
+fn _signatures_revised(
+    block: &[u8],
+    id: &str,
+    importance: f32,
+    updated_at: i64,
+    expires_at: Option<i64>,
+    forgotten: bool,
+) -> Result<Vec<u8>> {
+    let change = |facts: &mut Facts| *facts = Facts { importance, updated_at, expires_at, forgotten, ..*facts };
+    Ok(signature::revised(block, id, None, change).map_err(damaged)?.unwrap_or_else(|| block.to_vec()))
+}
+
+/// A block with the codes of vectors that some of its texts have got, where there is room for them.
+#[pg_extern(immutable, parallel_safe)]
+fn _signatures_coded(block: &[u8], ids: Vec<String>, model: i16, codes: Array<'_, &[u8]>) -> Result<Vec<u8>> {
+    let codes: HashMap<&str, &[u8]> = ids.iter().map(String::as_str).zip(codes.iter().flatten()).collect();
+    let mut coded = block.to_vec();
+    for record in signature::records(block) {
+        let record = record.map_err(damaged)?;
+        if let (Some(_), Some(code)) = (record.facts, codes.get(record.id)) {
+            let change = |facts: &mut Facts| facts.model = model.cast_unsigned();
+            if let Some(revised) = signature::revised(&coded, record.id, Some(code), change).map_err(damaged)? {
+                coded = revised;
+            }
+        }
+    }
+    Ok(coded)
+}
+
+/// Whether a block has the codes of another model than this one.
+#[pg_extern(immutable, parallel_safe)]
+fn _signatures_lack(block: &[u8], model: i16) -> Result<bool> {
+    for record in signature::records(block) {
+        let record = record.map_err(damaged)?;
+        if record.facts.is_some_and(|facts| facts.model != model.cast_unsigned()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// How a damaged block is reported.
+pub fn damaged(cause: Damaged) -> pg_sys::panic::ErrorReport {
+    internal(cause).set_hint("Write the signatures anew with memory_profile.search_refresh().")
+}
