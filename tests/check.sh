@@ -10,7 +10,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib/all.sh"
 LOGS=$LOCAL/test
 STAGE_LIMIT=${STAGE_LIMIT:-1200}
 
-STAGES=(format clippy crates build_main library build_16 regress_main regress_16 http docs dump concurrency crash upgrade)
+STAGES=(format clippy crates benches build_main library build_16 regress_main regress_16 http docs dump concurrency crash upgrade)
 SOAK_STAGES=(build_main soak)
 
 # ---------------------------------------------------------------------------------------------------------- stages
@@ -40,6 +40,9 @@ stage_library() {
   PGRX_PG_CONFIG_PATH=$PG_CONFIG cargo test --manifest-path "$REPO/Cargo.toml" --package memory_profile --lib --locked --release \
     --no-default-features --features "pg$(pg_major "$PG_CONFIG")"
 }
+
+# What the benchmark of retrieval computes by itself.
+stage_benches() { python3 -B -m unittest discover -v -s "$REPO/benches/retrieval"; }
 
 stage_build_main() {
   pg_major "$PG_CONFIG" >"$TEST/main_major"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the regression tests on one version of Postgres: tests/pg_regress/run.sh MAJOR [test…]
-# `setup` comes first, the others follow by name; what differs is in .local/test/regress-MAJOR/regression.diffs.
+# `setup` comes first, the others follow by name; what differs is in .local/test/results-MAJOR/regression.diffs.
 
 source "$(dirname "${BASH_SOURCE[0]}")/../lib/all.sh"
 
@@ -8,7 +8,7 @@ major=$1
 shift
 pg_config=$(test_pg_config "$major")
 pg_regress=$(dirname "$("$pg_config" --pgxs)")/../test/regress/pg_regress
-output=$LOCAL/test/regress-$major
+output=$LOCAL/test/results-$major
 
 tests=("$@")
 if [ ${#tests[@]} -eq 0 ]; then
