@@ -38,6 +38,17 @@ same 'writing goes on' Sara "$(sql -At \
   -c "SELECT memory_profile.profile_patch('user_123', '[{\"field_key\": \"name\", \"value\": \"Sara\", \"confidence\": 1}]')" \
   -c "SELECT memory_profile.profile_get('user_123') ->> 'name'" | tail -n 1)"
 
+# What every way to search finds, in its order.
+found() {
+  sql -At <<'SQL'
+SELECT mode, rerank, rewrite_query, count(s.id), array_agg(coalesce(s.memory, s.chunk))
+FROM unnest('{memories, documents, hybrid}'::text[]) mode, unnest('{false, true}'::boolean[]) rerank, unnest('{false, true}'::boolean[]) rewrite_query,
+  LATERAL memory_profile.memory_search('user_123', 'why did billing break?', 0, search_mode => mode, rerank => rerank, rewrite_query => rewrite_query) s
+GROUP BY mode, rerank, rewrite_query
+ORDER BY mode, rerank, rewrite_query
+SQL
+}
+
 # Makes a standby by base backup and starts it.
 start_standby() {
   mkdir -p "$standby"
@@ -52,11 +63,16 @@ start_standby() {
 has_caught_up() { [ "$(sql -Atc "SELECT pg_last_wal_replay_lsn() >= '$1'")" = t ]; }
 
 start_standby
-sql -c "SELECT memory_profile.memory_add('user_123', 'Sarah now also looks after the standby')" >/dev/null
+sql -c "SELECT memory_profile.memory_add('user_123', 'Sarah now also looks after the standby')" \
+  -c "SELECT memory_profile.document_add('user_123', 'Billing broke on Monday. The invoices went out twice.', title => 'Incident')" \
+  -c 'CALL memory_profile.run_jobs()' >/dev/null
 expected_answers=$(answers)
+expected_found=$(found)
+same 'there are memories and passages to be found' 12 "$(wc -l <<<"$expected_found")"
 position=$(sql -Atc 'SELECT pg_current_wal_lsn()')
 cluster_use "$standby"
 check 'the standby catches up' wait_for 30 has_caught_up "$position"
 same 'it is a standby' t "$(sql -Atc 'SELECT pg_is_in_recovery()')"
 same 'the standby gives the same answers' "$expected_answers" "$(answers)"
+same 'the standby finds the same, in every mode' "$expected_found" "$(found)"
 finish

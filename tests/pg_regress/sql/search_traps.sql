@@ -163,12 +163,12 @@ select memory_add(odd, 'The lamp of ' || odd || ' is green') is not null as adde
        (select count(*) from memory_search(odd, 'lamp', 0)) as found
 from (values ($q$trap '; drop table memory; --$q$), ('trap 🎸'), ('trap % _ *'), (E'trap \u202e אב')) t (odd);
 
--- one memory, and a thousand nearly the same
+-- one memory, and hundreds nearly the same
 select memory_add('trap_one', 'The only thing that is known') is not null as added;
 select pg_temp.sound('trap_one', 'only') as sound, (select similarity >= 0.95 from memory_search('trap_one', 'The only thing that is known', 0)) as near_one;
 set memory_profile.embedding_model = '';
-select count(*) from memories_add('trap_many', (select jsonb_agg(jsonb_build_object('content', 'Invoice number ' || n || ' was paid')) from generate_series(1, 1000) n));
-select pg_temp.sound('trap_many', 'which invoice was paid?') as sound, pg_temp.first('trap_many', 'invoice number 737') as one_of_a_thousand;
+select count(*) from memories_add('trap_many', (select jsonb_agg(jsonb_build_object('content', 'Invoice number ' || n || ' was paid')) from generate_series(1, 300) n));
+select pg_temp.sound('trap_many', 'which invoice was paid?') as sound, pg_temp.first('trap_many', 'invoice number 137') as one_of_hundreds;
 
 -- a subject without vectors: words find, meaning cannot, nothing breaks
 select count(*) from memories_add('trap_words', '[{"content": "Bea repairs bicycles"}, {"content": "Bea lives near the harbour"}]');
