@@ -5,7 +5,7 @@
 # everything ran, and whether what was compared gave the same results.
 #
 #   BENCH_SECONDS    how long each line of a table is measured
-#   BENCH_MEMORIES   memories of the largest subject that is searched; the others have a tenth and a hundredth
+#   BENCH_MEMORIES   memories of the largest subject that is searched; the others have 100 and 1,000
 #   BENCH_ROWS       rows of the vector table that is larger than any cache
 
 source "$(dirname "${BASH_SOURCE[0]}")/../tests/lib/all.sh"
@@ -14,7 +14,7 @@ source "$REPO/benches/lib/sql.sh"
 source "$REPO/benches/lib/vector.sh"
 
 BENCH_SECONDS=${BENCH_SECONDS:-3}
-BENCH_MEMORIES=${BENCH_MEMORIES:-10000}
+BENCH_MEMORIES=${BENCH_MEMORIES:-20000}
 BENCH_ROWS=${BENCH_ROWS:-100000}
 
 SECTIONS=(sql embedder vector kernels)

@@ -1,15 +1,16 @@
 # shellcheck shell=bash
 # Reads and writes over SQL, as an application sees them: an ordinary role behind row security, one connection to a
 # local socket, prepared statements. The statements of one table are run in turn on one connection, in random order, so
-# that whatever else the machine does hits them alike; SELECT 1 is among them as the unit.
+# that whatever else the machine does hits them alike; the first of a table is the unit: SELECT 1, or what a search
+# cannot do without, the embedding of its question.
 
 APPLICATION=bench_application
 # The same without an encoder: memories are found and written by their words alone.
 WORDS_ALONE=bench_words_alone
 
 sql_benchmarks() {
-  [ "$BENCH_MEMORIES" -ge 100 ] || die "BENCH_MEMORIES must be at least 100: the smallest subject has a hundredth of it"
-  local small=$((BENCH_MEMORIES / 100)) medium=$((BENCH_MEMORIES / 10)) large=$BENCH_MEMORIES
+  local small=100 medium=1000 large=$BENCH_MEMORIES
+  [ "$large" -gt $medium ] || die "BENCH_MEMORIES must be more than $medium, which the second subject has"
   sql --set application=$APPLICATION --set words_alone=$WORDS_ALONE --file="$REPO/benches/sql/roles.sql"
   load_subjects "$small" "$medium" "$large"
 
@@ -21,20 +22,21 @@ sql_benchmarks() {
     'SELECT 1' 'SELECT 1;' \
     "profile_export, $small memories" "SELECT memory_profile.profile_export('subject_$small');" \
     "profile_export, $medium memories" "SELECT memory_profile.profile_export('subject_$medium');"
-  latencies $APPLICATION 'Searching' "${SEARCHES[@]}"
-  latencies $WORDS_ALONE 'Searching by words alone' "${SEARCHES[@]}"
+  latencies $APPLICATION 'Searching' "${EMBEDDING[@]}" "${SEARCHES[@]}"
+  latencies $WORDS_ALONE 'Searching by words alone' 'SELECT 1' 'SELECT 1;' "${SEARCHES[@]}"
   latencies $APPLICATION 'Writing' "${WRITES[@]}"
   latencies $WORDS_ALONE 'Writing without vectors' "${WRITES[@]}"
 }
 
-# Sets SEARCHES and WRITES: the statements for the subjects that are loaded.
+# Sets EMBEDDING, SEARCHES and WRITES: the statements for the subjects that are loaded.
 name_statements() {
-  local questions memories
-  questions=$(sql -Atc 'SELECT quote_literal(array_agg(q ORDER BY n)) FROM bench.question')
-  SEARCHES=('SELECT 1' 'SELECT 1;')
+  local question memories
+  question="(SELECT q FROM bench.question WHERE n = :n)"
+  EMBEDDING=('embedding the question alone' "SELECT memory_profile._embed_query($question);")
+  SEARCHES=()
   for memories in "$@"; do
     SEARCHES+=("memory_search, $memories memories" "SELECT id, memory, similarity
-      FROM memory_profile.memory_search('subject_$memories', (${questions}::text[])[1 + :n % $QUESTIONS]);")
+      FROM memory_profile.memory_search('subject_$memories', $question);")
   done
   WRITES=('SELECT 1' 'SELECT 1;'
     'profile_patch, one field' "SELECT memory_profile.profile_patch('user_' || :n, jsonb_build_array(jsonb_build_object(
@@ -42,13 +44,26 @@ name_statements() {
     'memory_add, about 12 tokens' "SELECT memory_profile.memory_add('writer_' || :n, 'Has ordered the spare part with number ' || :value);")
 }
 
-QUESTIONS=20
+# As many as :n chooses from.
+QUESTIONS=100
 
-# Makes subjects with so many memories each, and says how fast that went.
+# The seconds that the encoder takes for each of the first thousand texts, without anything else.
+encoder_alone() {
+  local begin
+  begin=$(now)
+  [ "$(PGUSER=$APPLICATION sql -Atc \
+    'SELECT count(memory_profile._embed_passage(bench.memory(n))) FROM generate_series(0, 999) n')" = 1000 ] ||
+    die "there is no encoder"
+  awk "BEGIN { print ($(now) - $begin) / 1000 }"
+}
+
+# Makes subjects with so many memories each, and says how fast that went. The encoder alone is measured before and
+# after, since the machine may have other things to do.
 load_subjects() {
-  local memories total=0 begin written done
+  local memories total=0 before after begin written done
   heading 'Loading'
   PGUSER=$APPLICATION sql --set questions=$QUESTIONS --file="$REPO/benches/sql/profiles.sql" >/dev/null
+  before=$(encoder_alone)
   begin=$(now)
   for memories in "$@"; do
     PGUSER=$APPLICATION sql --set memories="$memories" --file="$REPO/benches/sql/memories.sql" >/dev/null
@@ -57,12 +72,20 @@ load_subjects() {
   written=$(now)
   PGUSER=$APPLICATION sql -c 'CALL memory_profile.run_jobs()'
   done=$(now)
+  after=$(encoder_alone)
   sql -c 'VACUUM ANALYZE'
   [ "$(sql -Atc "SELECT count(*) FROM memory_profile.memory_embedding WHERE memory_id IN
       (SELECT id FROM memory_profile.memory WHERE field_key IS NULL)")" = "$total" ] ||
     die "not every memory was given a vector"
-  printf '%-34s %10.0f per second\n' "memories_add, $total memories in all" "$(awk "BEGIN { print $total / ($written - $begin) }")" \
-    'their vectors, from the job queue' "$(awk "BEGIN { print $total / ($done - $written) }")"
+  awk -v total="$total" -v encoder="$(awk "BEGIN { print ($before + $after) / 2 }")" \
+    -v writing="$(awk "BEGIN { print ($written - $begin) / $total }")" -v embedding="$(awk "BEGIN { print ($done - $written) / $total }")" '
+    function line(label, seconds) { printf "%-38s %8.0f per second %6.0f %% of the encoder\n", label, 1 / seconds, 100 * encoder / seconds }
+    BEGIN {
+      line("the encoder alone", encoder)
+      line("memories_add, " total " memories in all", writing)
+      line("what they need, from the job queue", embedding)
+      line("both", writing + embedding)
+    }'
   name_statements "$@"
   # An application that finds nothing is fast, and no measure of anything.
   for memories in "$@"; do
@@ -107,11 +130,11 @@ print_latencies() {
       function line(label) {
         if (count == 0) { printf "%-34s  not run once: raise BENCH_SECONDS\n", label; return }
         if (unit == 0) unit = percentile(0.5)
-        printf "%-34s %10.3f ms %10.3f ms %10.1f %8d\n", label, percentile(0.5), percentile(0.95), percentile(0.5) / unit, count
+        printf "%-34s %10.3f ms %10.3f ms %11.2f %8d\n", label, percentile(0.5), percentile(0.95), percentile(0.5) / unit, count
       }
       BEGIN {
         split(ENVIRON["LABELS"], labels, "\n")
-        printf "%-34s %13s %13s %10s %8s\n", "", "p50", "p95", "x SELECT 1", "runs"
+        printf "%-34s %13s %13s %11s %8s\n", "", "p50", "p95", "x the first", "runs"
       }
       $1 != script { if (NR > 1) line(labels[script + 1]); script = $1; count = 0 }
       { times[++count] = $2 }
