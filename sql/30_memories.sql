@@ -319,8 +319,10 @@ begin
     from memory m
     cross join lateral _encode(m.content) e
     where m.subject_key = key and m.superseded_at is null
-      and not exists (select from memory_embedding e
-                      where e.subject_key = key and e.model_id = model and e.memory_id = m.id)
+      -- One look-up by the whole key for each memory. As "not exists" it would be a join, and of a subject that is being
+      -- filled the planner knows so little that it compares every memory with every vector.
+      and (select e.memory_id from memory_embedding e
+           where e.subject_key = key and e.model_id = model and e.memory_id = m.id) is null
     limit max_count
     on conflict do nothing
     returning memory_id, code

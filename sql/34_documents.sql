@@ -239,7 +239,9 @@ begin
     from chunk c
     cross join lateral _encode(c.content) e
     where c.subject_key = key
-      and not exists (select from chunk_embedding e where e.subject_key = key and e.model_id = model and e.chunk_id = c.id)
+      -- A look-up for each chunk and not a join, as in _embed_memories.
+      and (select e.chunk_id from chunk_embedding e
+           where e.subject_key = key and e.model_id = model and e.chunk_id = c.id) is null
     limit max_count
     on conflict do nothing
     returning chunk_id, code
