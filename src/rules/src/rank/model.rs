@@ -19,7 +19,7 @@ pub struct Model {
     pub calibration: Calibration,
 }
 
-/// How the signals of a candidate are weighed.
+/// How the signals of a text are weighed. Evidence is in units of log odds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Weights {
@@ -27,15 +27,37 @@ pub struct Weights {
     pub k1: f64,
     /// BM25: how much length counts, 0 to 1. Memories vary little, so less than the usual 0.75.
     pub b: f64,
-    /// How many memories without any term are added when the rarity of a term is judged.
+    /// How many texts without any term are added when the rarity of a term is judged.
     pub pseudo_documents: f64,
-    /// The weight of BM25 as a share of the attainable.
+    /// BM25 as a share of the attainable.
     pub share: f64,
-    /// The weight of the share of terms matched.
+    /// The share of terms matched.
     pub coverage: f64,
-    /// The weight of the cosine.
+    /// What the coverage gains by the two texts before and the one after.
+    pub coverage_nearby: f64,
+    /// What the coverage gains by the eight texts on either side.
+    pub coverage_around: f64,
+    /// The cosine.
     pub cosine: f64,
-    /// The weight of being the same text.
+    /// MaxSim.
+    pub maxsim: f64,
+    /// What MaxSim gains by the text before.
+    pub maxsim_before: f64,
+    /// What MaxSim gains by the text after.
+    pub maxsim_after: f64,
+    /// MaxSim of the text before, if that one asks.
+    pub answers: f64,
+    /// BM25 of the conversation as a whole, as a share of the attainable.
+    pub conversation: f64,
+    /// Being said by whom the question names.
+    pub speaker: f64,
+    /// Having happened when the question says.
+    pub date: f64,
+    /// Having an expression of time when the question asks for one.
+    pub time: f64,
+    /// Asking, which is taken off.
+    pub asks: f64,
+    /// Being the same text.
     pub identity: f64,
     /// The cosine from which texts count as partly the same.
     pub identity_from: f64,
@@ -45,10 +67,12 @@ pub struct Weights {
     pub recency_half_life_days: f64,
     /// The whole range of the importance boost; half of it is given, half is taken.
     pub importance: f64,
-    /// The cosine to assume without a vector, by share.
-    pub cosine_without_vector: Line,
-    /// The share and coverage to assume when the query has no terms, by cosine.
-    pub share_without_terms: Line,
+    /// The cosine to assume without a vector: at no coverage, and at full coverage.
+    pub cosine_by_coverage: [f64; 2],
+    /// The coverage to assume for a question without terms, per unit of cosine.
+    pub coverage_by_cosine: f64,
+    /// MaxSim to assume without token codes: a constant, per unit of cosine, per unit of coverage.
+    pub maxsim_by_cosine_and_coverage: [f64; 3],
 }
 
 impl Default for Weights {
@@ -57,34 +81,29 @@ impl Default for Weights {
             k1: 0.9,
             b: 0.4,
             pseudo_documents: 100.0,
-            share: 0.5,
-            coverage: 0.5,
+            share: 0.0,
+            coverage: 2.35,
+            coverage_nearby: 2.35,
+            coverage_around: 0.0,
             cosine: 1.5,
-            identity: 1.0,
+            maxsim: 16.6,
+            maxsim_before: 6.4,
+            maxsim_after: 4.7,
+            answers: 1.7,
+            conversation: 1.8,
+            speaker: 2.5,
+            date: 4.6,
+            time: 1.8,
+            asks: 0.75,
+            identity: 6.0,
             identity_from: 0.85,
-            recency: 0.05,
+            recency: 0.3,
             recency_half_life_days: 90.0,
-            importance: 0.1,
-            cosine_without_vector: Line { intercept: 0.1, slope: 0.54 },
-            share_without_terms: Line { intercept: 0.0, slope: 0.25 },
+            importance: 0.6,
+            cosine_by_coverage: [0.1, 0.65],
+            coverage_by_cosine: 0.25,
+            maxsim_by_cosine_and_coverage: [0.12, 0.45, 0.18],
         }
-    }
-}
-
-/// A straight line.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Line {
-    /// Its value at zero.
-    pub intercept: f64,
-    /// Its rise per unit.
-    pub slope: f64,
-}
-
-impl Line {
-    /// Its value at a point.
-    pub fn at(self, x: f64) -> f64 {
-        self.intercept + self.slope * x
     }
 }
 
@@ -182,22 +201,32 @@ impl Weights {
             ("weights.pseudo_documents", self.pseudo_documents),
             ("weights.share", self.share),
             ("weights.coverage", self.coverage),
+            ("weights.coverage_nearby", self.coverage_nearby),
+            ("weights.coverage_around", self.coverage_around),
             ("weights.cosine", self.cosine),
+            ("weights.maxsim", self.maxsim),
+            ("weights.maxsim_before", self.maxsim_before),
+            ("weights.maxsim_after", self.maxsim_after),
+            ("weights.answers", self.answers),
+            ("weights.conversation", self.conversation),
+            ("weights.speaker", self.speaker),
+            ("weights.date", self.date),
+            ("weights.time", self.time),
+            ("weights.asks", self.asks),
             ("weights.identity", self.identity),
             ("weights.recency", self.recency),
             ("weights.importance", self.importance),
-            // Falling lines would make a memory that matches better rank lower.
-            ("weights.cosine_without_vector.slope", self.cosine_without_vector.slope),
-            ("weights.share_without_terms.slope", self.share_without_terms.slope),
+            ("weights.coverage_by_cosine", self.coverage_by_cosine),
         ] {
             check(not_negative(value), name, "a number not below 0")?;
         }
-        for (name, value) in [
-            ("weights.cosine_without_vector.intercept", self.cosine_without_vector.intercept),
-            ("weights.share_without_terms.intercept", self.share_without_terms.intercept),
-        ] {
-            check(value.is_finite(), name, "a number")?;
-        }
+        // Falling estimates would make a text that matches better rank lower.
+        let [without, with] = self.cosine_by_coverage;
+        let rises = without.is_finite() && with.is_finite() && without <= with;
+        check(rises, "weights.cosine_by_coverage", "two numbers, the second not below the first")?;
+        let [constant, slopes @ ..] = self.maxsim_by_cosine_and_coverage;
+        let rises = constant.is_finite() && slopes.into_iter().all(not_negative);
+        check(rises, "weights.maxsim_by_cosine_and_coverage", "a number and two not below 0")?;
         check((0.0..=1.0).contains(&self.b), "weights.b", "from 0 to 1")?;
         check((0.0..1.0).contains(&self.identity_from), "weights.identity_from", "at least 0 and below 1")?;
         let half_life = self.recency_half_life_days;

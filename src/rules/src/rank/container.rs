@@ -1,0 +1,299 @@
+//! The first stage: every text of a search, its word statistics, its neighbours, and the best for a closer look.
+//!
+//! All of it is linear in the texts and allocates nothing per text. The texts are ordered once, by conversation and place
+//! in it; from then on a *place* is a position in that order, and neighbours are places next to each other in one *run*.
+
+use std::cmp::Ordering;
+
+use super::{Model, Question, Text};
+
+/// Terms that lend themselves to neighbours; further ones count in their own texts only.
+const SHARED_TERMS: usize = 64;
+/// How many texts on either side are around a text.
+const AROUND: usize = 8;
+/// Conversations without any term that are added when the rarity of a term among conversations is judged.
+const PSEUDO_CONVERSATIONS: f64 = 10.0;
+/// A run of texts that has no neighbours.
+const ALONE: u32 = u32::MAX;
+
+/// All texts that a search may see, scored as far as a first look goes.
+#[derive(Debug)]
+pub struct Container<'a> {
+    pub(super) question: Question<'a>,
+    pub(super) texts: &'a [Text<'a>],
+    pub(super) model: &'a Model,
+    /// Whether the question has terms that tell anything.
+    pub(super) has_terms: bool,
+    /// The texts in order of their places.
+    pub(super) order: Vec<u32>,
+    /// By text, its place.
+    pub(super) place: Vec<u32>,
+    /// By place, the run of neighbours it belongs to.
+    run: Vec<u32>,
+    /// By text.
+    pub(super) words: Vec<Words>,
+    /// How much being said by a speaker that the question names tells here, 0 to 1.
+    pub(super) speaker_tells: f64,
+    /// By text, the evidence of the first look.
+    early: Vec<f64>,
+}
+
+/// What the question's terms say of a text.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Words {
+    pub(super) bm25: f32,
+    pub(super) share: f32,
+    pub(super) coverage: f32,
+    pub(super) nearby: f32,
+    pub(super) around: f32,
+    pub(super) conversation: f32,
+    /// The number of distinct terms that occur, and all their occurrences.
+    pub(super) distinct: u32,
+    pub(super) occurrences: u32,
+    /// Which of the terms occur.
+    mask: u64,
+}
+
+impl<'a> Container<'a> {
+    /// Takes a first look at all texts.
+    pub fn new(question: Question<'a>, texts: &'a [Text<'a>], model: &'a Model) -> Self {
+        let (order, place) = places(texts);
+        let run = runs(texts, &order);
+        let mut words = vec![Words::default(); texts.len()];
+        let terms = Terms::count(&question, texts, &mut words, model);
+        terms.weigh_texts(texts, &mut words, model);
+        terms.weigh_context(&order, &run, &mut words);
+        terms.weigh_conversations(texts, &order, &mut words, model);
+        let has_terms = terms.total > 0.0;
+        let speaker_tells = speaker_tells(&question, texts);
+        let mut container =
+            Container { question, texts, model, has_terms, order, place, run, words, speaker_tells, early: Vec::new() };
+        container.early = container.look();
+        container
+    }
+
+    /// The texts that deserve a closer look, best first: the eligible ones whose first evidence is greatest.
+    pub fn shortlist(&self, depth: usize) -> Vec<usize> {
+        let mut best: Vec<usize> = (0..self.texts.len()).filter(|&at| self.texts[at].eligible).collect();
+        let order = |a: &usize, b: &usize| self.best_first((*a, self.early[*a]), (*b, self.early[*b]));
+        if depth < best.len() {
+            if depth == 0 {
+                return Vec::new();
+            }
+            best.select_nth_unstable_by(depth - 1, order);
+            best.truncate(depth);
+        }
+        best.sort_unstable_by(order);
+        best
+    }
+
+    /// The total order of results: by evidence, then the newer, then by id.
+    pub(super) fn best_first(&self, a: (usize, f64), b: (usize, f64)) -> Ordering {
+        let (left, right) = (&self.texts[a.0], &self.texts[b.0]);
+        let newer = || right.updated_at.cmp(&left.updated_at);
+        b.1.total_cmp(&a.1).then_with(newer).then_with(|| left.id.cmp(right.id)).then(a.0.cmp(&b.0))
+    }
+
+    /// The text `step` places away, if it is a neighbour of this one.
+    pub(super) fn neighbour(&self, index: usize, step: isize) -> Option<usize> {
+        let place = self.place[index] as usize;
+        let other = place.checked_add_signed(step).filter(|&other| other < self.order.len())?;
+        (self.run[place] != ALONE && self.run[place] == self.run[other]).then(|| self.order[other] as usize)
+    }
+}
+
+/// The order of the texts by conversation and place in it, and the place of every text.
+fn places(texts: &[Text<'_>]) -> (Vec<u32>, Vec<u32>) {
+    let count = u32::try_from(texts.len()).expect("a container holds fewer than 2^32 texts");
+    let mut order: Vec<u32> = (0..count).collect();
+    // Stable, which is quick for texts that come in order as they were written.
+    order.sort_by(|&a, &b| {
+        let (a, b) = (&texts[a as usize], &texts[b as usize]);
+        (a.conversation, a.sequence, a.ordinal)
+            .cmp(&(b.conversation, b.sequence, b.ordinal))
+            .then_with(|| a.id.cmp(b.id))
+    });
+    let mut place = vec![0; texts.len()];
+    for (at, &index) in (0..count).zip(&order) {
+        place[index as usize] = at;
+    }
+    (order, place)
+}
+
+/// By place, a number that neighbours share.
+fn runs(texts: &[Text<'_>], order: &[u32]) -> Vec<u32> {
+    let mut runs = Vec::with_capacity(order.len());
+    let mut run = 0;
+    let mut before: Option<&Text<'_>> = None;
+    for &index in order {
+        let text = &texts[index as usize];
+        let follows = before.is_some_and(|before| {
+            let same_day = before.day.zip(text.day).is_none_or(|(a, b)| a == b);
+            // Lines of a dialogue follow each other even if nobody said which dialogue it is; other texts do not.
+            before.conversation == text.conversation && (text.conversation != 0 || same_day)
+        });
+        let in_dialogue = text.conversation != 0 || text.speaker[0] != 0;
+        run += u32::from(!follows || !in_dialogue);
+        runs.push(if in_dialogue { run } else { ALONE });
+        before = Some(text);
+    }
+    runs
+}
+
+/// How much it tells that a speaker is named: fully where at most half the texts are theirs, nothing where all are.
+fn speaker_tells(question: &Question<'_>, texts: &[Text<'_>]) -> f64 {
+    if question.speakers.is_empty() {
+        return 0.0;
+    }
+    let theirs = texts.iter().filter(|text| is_named(question, text)).count();
+    let share = theirs as f64 / texts.len().max(1) as f64;
+    (2.0 - 2.0 * share).min(1.0)
+}
+
+/// Whether the question names who speaks in a text.
+pub(super) fn is_named(question: &Question<'_>, text: &Text<'_>) -> bool {
+    text.speaker.iter().any(|hash| *hash != 0 && question.speakers.contains(hash))
+}
+
+/// The question's terms among the texts.
+struct Terms {
+    rarities: Vec<f64>,
+    total: f64,
+    average_length: f64,
+}
+
+impl Terms {
+    fn count(question: &Question<'_>, texts: &[Text<'_>], words: &mut [Words], model: &Model) -> Terms {
+        let mut counts = vec![0u32; question.terms];
+        let mut length = 0u64;
+        for (text, words) in texts.iter().zip(words) {
+            length += u64::from(text.length);
+            for (term, &frequency) in text.frequencies.iter().enumerate().take(question.terms) {
+                if frequency > 0 {
+                    counts[term] += 1;
+                    words.distinct += 1;
+                    words.occurrences += u32::from(frequency);
+                    if term < SHARED_TERMS {
+                        words.mask |= 1 << term;
+                    }
+                }
+            }
+        }
+        let documents = texts.len() as f64 + model.weights.pseudo_documents;
+        let rarities: Vec<f64> = counts.iter().map(|&count| rarity(f64::from(count), documents)).collect();
+        let total = rarities.iter().sum();
+        Terms { rarities, total, average_length: length as f64 / texts.len().max(1) as f64 }
+    }
+
+    fn weigh_texts(&self, texts: &[Text<'_>], words: &mut [Words], model: &Model) {
+        for (text, words) in texts.iter().zip(words).filter(|(_, words)| words.distinct > 0) {
+            let saturation = saturation(f64::from(text.length), self.average_length, model);
+            let (mut bm25, mut matched) = (0.0, 0.0);
+            for (rarity, &frequency) in self.rarities.iter().zip(text.frequencies).filter(|(_, f)| **f > 0) {
+                bm25 += rarity * earned(f64::from(frequency), saturation, model);
+                matched += rarity;
+            }
+            words.bm25 = bm25 as f32;
+            words.share = (bm25 / self.total) as f32;
+            words.coverage = (matched / self.total) as f32;
+        }
+    }
+
+    /// What a text's coverage gains by its neighbours.
+    fn weigh_context(&self, order: &[u32], run: &[u32], words: &mut [Words]) {
+        // Few texts have any term, so each lends its terms to those around it instead of each asking around.
+        let (mut nearby, mut around) = (vec![0u64; order.len()], vec![0u64; order.len()]);
+        for (place, &index) in order.iter().enumerate() {
+            let mask = words[index as usize].mask;
+            if mask == 0 || run[place] == ALONE {
+                continue;
+            }
+            let last = (place + AROUND).min(order.len() - 1);
+            for other in place.saturating_sub(AROUND)..=last {
+                if run[other] == run[place] {
+                    around[other] |= mask;
+                    if other + 1 >= place && other <= place + 2 {
+                        nearby[other] |= mask;
+                    }
+                }
+            }
+        }
+        for (place, &index) in order.iter().enumerate().filter(|(place, _)| around[*place] != 0) {
+            let words = &mut words[index as usize];
+            let own = self.covered(words.mask);
+            let with_nearby = self.covered(nearby[place]);
+            words.nearby = (with_nearby - own) as f32;
+            words.around = (self.covered(around[place]) - with_nearby) as f32;
+        }
+    }
+
+    /// BM25 of every conversation as if it were one text, as a share of what the terms could earn.
+    fn weigh_conversations(&self, texts: &[Text<'_>], order: &[u32], words: &mut [Words], model: &Model) {
+        let terms = self.rarities.len();
+        let of_conversation = |index: &u32| texts[*index as usize].conversation;
+        let conversations = || {
+            order.chunk_by(|a, b| of_conversation(a) == of_conversation(b)).filter(|of| of_conversation(&of[0]) != 0)
+        };
+        let mut frequencies: Vec<u32> = Vec::new();
+        let mut lengths: Vec<u64> = Vec::new();
+        for members in conversations() {
+            let from = frequencies.len();
+            frequencies.resize(from + terms, 0);
+            let mut length = 0;
+            for &index in members {
+                let text = &texts[index as usize];
+                length += u64::from(text.length);
+                if words[index as usize].distinct > 0 {
+                    for (sum, &frequency) in frequencies[from..].iter_mut().zip(text.frequencies) {
+                        *sum += u32::from(frequency);
+                    }
+                }
+            }
+            lengths.push(length);
+        }
+        if terms == 0 || lengths.len() < 2 {
+            return;
+        }
+        let documents = lengths.len() as f64 + PSEUDO_CONVERSATIONS;
+        let holding = |term: usize| frequencies.iter().skip(term).step_by(terms).filter(|count| **count > 0).count();
+        let rarities: Vec<f64> = (0..terms).map(|term| rarity(holding(term) as f64, documents)).collect();
+        let total: f64 = rarities.iter().sum();
+        let average = lengths.iter().sum::<u64>() as f64 / lengths.len() as f64;
+        for ((members, counts), &length) in conversations().zip(frequencies.chunks(terms)).zip(&lengths) {
+            let saturation = saturation(length as f64, average, model);
+            let earned = |(rarity, &count): (&f64, &u32)| rarity * earned(f64::from(count), saturation, model);
+            let share = (rarities.iter().zip(counts).map(earned).sum::<f64>() / total) as f32;
+            for &index in members {
+                words[index as usize].conversation = share;
+            }
+        }
+    }
+
+    /// The share of the question's terms in a set of them, weighed by rarity.
+    fn covered(&self, mut mask: u64) -> f64 {
+        let mut sum = 0.0;
+        while mask != 0 {
+            sum += self.rarities[mask.trailing_zeros() as usize];
+            mask &= mask - 1;
+        }
+        sum / self.total
+    }
+}
+
+/// How much a term tells: BM25's inverse document frequency, over the documents and some that were never written.
+///
+/// Three texts know nothing about which words are rare. The pseudo documents, none of which has any term, keep the
+/// weights of a small container near to each other and vanish in a large one.
+fn rarity(holding: f64, documents: f64) -> f64 {
+    (1.0 + (documents - holding + 0.5).max(0.0) / (holding + 0.5)).ln()
+}
+
+fn saturation(length: f64, average: f64, model: &Model) -> f64 {
+    let weights = &model.weights;
+    let relative = if average > 0.0 { length / average } else { 1.0 };
+    weights.k1 * (1.0 - weights.b + weights.b * relative)
+}
+
+fn earned(frequency: f64, saturation: f64, model: &Model) -> f64 {
+    if frequency > 0.0 { frequency * (model.weights.k1 + 1.0) / (frequency + saturation) } else { 0.0 }
+}

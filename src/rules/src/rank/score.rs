@@ -1,0 +1,211 @@
+//! The sum itself: from what is known of a text to its parts, their contributions and its evidence.
+
+use super::container::{Container, is_named};
+use super::{Contributions, Late, Parts, Scored, Traits, Weights};
+
+const MICROS_PER_DAY: f64 = 86_400.0 * 1e6;
+
+/// How well the tokens of the question are matched.
+#[derive(Debug, Clone, Copy)]
+struct Matched {
+    maxsim: f64,
+    before: f64,
+    after: f64,
+    /// MaxSim of the text before, where there is one.
+    of_before: Option<f64>,
+}
+
+impl Container<'_> {
+    /// The texts of a shortlist, best first, with what was found about each of them in `late`, in the order of the shortlist.
+    ///
+    /// The order is total and does not depend on the order of the texts given.
+    pub fn rank(&self, shortlist: &[usize], late: &[Late<'_>]) -> Vec<Scored> {
+        // Which line of the shortlist a text stands in, for the neighbours' tokens.
+        let mut line: Vec<(usize, usize)> = shortlist.iter().copied().zip(0..).collect();
+        line.sort_unstable();
+        let maxima = |index: usize| -> &[f32] {
+            let at = line.binary_search_by_key(&index, |(text, _)| *text).ok();
+            at.and_then(|at| late.get(line[at].1)).map_or(&[], |late| late.maxima)
+        };
+        let mut scored: Vec<Scored> = shortlist
+            .iter()
+            .zip(0..)
+            .map(|(&index, at)| {
+                let exact = late.get(at).and_then(|late| finite(late.cosine));
+                let cosine = self.cosine_of(index, exact);
+                let matched = match maxima(index) {
+                    [] => self.estimated_match(index),
+                    own => self.exact_match(index, own, &maxima),
+                };
+                self.score(index, cosine, matched)
+            })
+            .collect();
+        scored.sort_unstable_by(|a, b| self.best_first((a.index, a.evidence), (b.index, b.evidence)));
+        scored
+    }
+
+    /// The evidence of all texts before late interaction.
+    pub(super) fn look(&self) -> Vec<f64> {
+        let maxsim: Vec<f32> = (0..self.texts.len()).map(|index| self.estimated_maxsim(index) as f32).collect();
+        let estimate = |index: usize| f64::from(maxsim[index]);
+        let evidence = |index: usize| {
+            let matched = self.match_by(index, &estimate);
+            let parts = self.parts(index, self.cosine_of(index, None), matched);
+            weigh(&parts, &self.model.weights).evidence()
+        };
+        (0..self.texts.len()).map(evidence).collect()
+    }
+
+    fn score(&self, index: usize, cosine: Cosine, matched: Matched) -> Scored {
+        let parts = self.parts(index, cosine, matched);
+        let contributions = weigh(&parts, &self.model.weights);
+        let evidence = contributions.evidence();
+        Scored { index, similarity: self.model.calibration.similarity(evidence), evidence, parts, contributions }
+    }
+
+    fn parts(&self, index: usize, cosine: Cosine, matched: Matched) -> Parts {
+        let (text, words) = (&self.texts[index], &self.words[index]);
+        let weights = &self.model.weights;
+        let question = &self.question;
+        let coverage = self.coverage_of(index, cosine);
+        let age_days = (question.now as f64 - text.updated_at as f64).max(0.0) / MICROS_PER_DAY;
+        let flag = |holds: bool| f64::from(u8::from(holds));
+        let previous_asks = self.neighbour(index, -1).is_some_and(|at| self.texts[at].traits.has(Traits::ASKS));
+        Parts {
+            bm25: words.bm25.into(),
+            share: if self.has_terms { words.share.into() } else { coverage },
+            coverage,
+            coverage_nearby: words.nearby.into(),
+            coverage_around: words.around.into(),
+            cosine: cosine.value,
+            maxsim: matched.maxsim,
+            maxsim_before: matched.before,
+            maxsim_after: matched.after,
+            answers: if previous_asks { matched.of_before.unwrap_or(0.0).max(0.0) } else { 0.0 },
+            conversation: words.conversation.into(),
+            speaker: flag(is_named(question, text)) * self.speaker_tells,
+            date: text.day.map_or(0.0, |day| question.cues.fit(day).into()),
+            time: flag(question.cues.asks_time && text.traits.has(Traits::TIME)),
+            asks: flag(text.traits.has(Traits::ASKS)),
+            identity: if text.same_text { 1.0 } else { self.identity(index, cosine) },
+            freshness: (-age_days / weights.recency_half_life_days).exp2(),
+            importance: if text.importance.is_finite() { f64::from(text.importance).clamp(0.0, 1.0) } else { 0.5 },
+        }
+    }
+
+    /// How near a text is to being the question: by the cosine, or without vectors by having the same words and no others.
+    fn identity(&self, index: usize, cosine: Cosine) -> f64 {
+        let (text, words) = (&self.texts[index], &self.words[index]);
+        let sameness = if cosine.known {
+            cosine.value
+        } else if self.has_terms && words.distinct as usize == self.question.terms {
+            (f64::from(words.occurrences) / f64::from(text.length.max(1))).min(1.0)
+        } else {
+            0.0
+        };
+        let from = self.model.weights.identity_from;
+        ((sameness - from) / (1.0 - from)).clamp(0.0, 1.0)
+    }
+
+    fn cosine_of(&self, index: usize, exact: Option<f64>) -> Cosine {
+        match exact.or_else(|| finite(self.texts[index].cosine)) {
+            Some(value) => Cosine { value, known: true },
+            None => {
+                let [without, with] = self.model.weights.cosine_by_coverage;
+                let coverage = f64::from(self.words[index].coverage);
+                // Nothing is known of a text without a vector when the question has no terms either.
+                let value = if self.has_terms { without + (with - without) * coverage } else { 0.0 };
+                Cosine { value, known: false }
+            }
+        }
+    }
+
+    /// The coverage; estimated for a question that has no terms.
+    fn coverage_of(&self, index: usize, cosine: Cosine) -> f64 {
+        if self.has_terms {
+            self.words[index].coverage.into()
+        } else {
+            self.model.weights.coverage_by_cosine * cosine.value.max(0.0)
+        }
+    }
+
+    fn estimated_maxsim(&self, index: usize) -> f64 {
+        let cosine = self.cosine_of(index, None);
+        if !cosine.known && !self.has_terms {
+            return 0.0;
+        }
+        let [constant, by_cosine, by_coverage] = self.model.weights.maxsim_by_cosine_and_coverage;
+        constant + by_cosine * cosine.value + by_coverage * self.coverage_of(index, cosine)
+    }
+
+    fn estimated_match(&self, index: usize) -> Matched {
+        self.match_by(index, &|index| self.estimated_maxsim(index))
+    }
+
+    fn match_by(&self, index: usize, maxsim: &dyn Fn(usize) -> f64) -> Matched {
+        let own = maxsim(index);
+        let of_before = self.neighbour(index, -1).map(maxsim);
+        let with_before = of_before.map_or(own, |before| own.max(before));
+        let with_both = self.neighbour(index, 1).map_or(with_before, |after| with_before.max(maxsim(after)));
+        Matched { maxsim: own, before: with_before - own, after: with_both - with_before, of_before }
+    }
+
+    /// How well each token of the question is matched by a text, or else by its neighbours.
+    fn exact_match<'l>(&self, index: usize, own: &[f32], maxima: &dyn Fn(usize) -> &'l [f32]) -> Matched {
+        let of = |step: isize| self.neighbour(index, step).map_or(&[][..], maxima);
+        let (before, after) = (of(-1), of(1));
+        let (mut sum, mut sum_before, mut gained_before, mut gained_after) = (0.0, 0.0, 0.0, 0.0);
+        for (token, &own) in own.iter().enumerate() {
+            let own = number(own);
+            let by_before = before.get(token).map_or(own, |value| own.max(number(*value)));
+            let by_both = after.get(token).map_or(by_before, |value| by_before.max(number(*value)));
+            sum += own;
+            sum_before += before.get(token).map_or(0.0, |value| number(*value));
+            gained_before += by_before - own;
+            gained_after += by_both - by_before;
+        }
+        let tokens = own.len() as f64;
+        let of_before = match before {
+            [] => self.neighbour(index, -1).map(|before| self.estimated_maxsim(before)),
+            _ => Some(sum_before / tokens),
+        };
+        Matched { maxsim: sum / tokens, before: gained_before / tokens, after: gained_after / tokens, of_before }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Cosine {
+    value: f64,
+    /// Whether it comes from vectors.
+    known: bool,
+}
+
+/// What the parts add to the evidence.
+fn weigh(parts: &Parts, weights: &Weights) -> Contributions {
+    Contributions {
+        words: weights.share * parts.share + weights.coverage * parts.coverage,
+        meaning: weights.cosine * parts.cosine,
+        tokens: weights.maxsim * parts.maxsim,
+        context: weights.coverage_nearby * parts.coverage_nearby
+            + weights.coverage_around * parts.coverage_around
+            + weights.maxsim_before * parts.maxsim_before
+            + weights.maxsim_after * parts.maxsim_after
+            + weights.answers * parts.answers,
+        conversation: weights.conversation * parts.conversation,
+        speaker: weights.speaker * parts.speaker,
+        date: weights.date * parts.date,
+        time: weights.time * parts.time,
+        asks: -weights.asks * parts.asks,
+        identity: weights.identity * parts.identity,
+        recency: weights.recency * (parts.freshness - 0.5),
+        importance: weights.importance * (parts.importance - 0.5),
+    }
+}
+
+fn finite(cosine: Option<f32>) -> Option<f64> {
+    cosine.filter(|cosine| cosine.is_finite()).map(|cosine| f64::from(cosine.clamp(-1.0, 1.0)))
+}
+
+fn number(value: f32) -> f64 {
+    if value.is_finite() { value.into() } else { 0.0 }
+}
