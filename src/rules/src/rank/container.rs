@@ -11,8 +11,8 @@ use super::{Model, Question, Text};
 const SHARED_TERMS: usize = 64;
 /// How many texts on either side are around a text.
 const AROUND: usize = 8;
-/// Conversations without any term that are added when the rarity of a term among conversations is judged.
-const PSEUDO_CONVERSATIONS: f64 = 10.0;
+/// As many texts as the calibration was fitted with: enough for something unrelated to look related by chance.
+const MANY: f64 = 500.0;
 /// A run of texts that has no neighbours.
 const ALONE: u32 = u32::MAX;
 
@@ -34,6 +34,8 @@ pub struct Container<'a> {
     pub(super) words: Vec<Words>,
     /// How much being said by a speaker that the question names tells here, 0 to 1.
     pub(super) speaker_tells: f64,
+    /// How many times fewer texts there are than many, as a logarithm.
+    pub(super) few: f64,
     /// By text, the evidence of the first look.
     early: Vec<f64>,
 }
@@ -46,7 +48,6 @@ pub(super) struct Words {
     pub(super) coverage: f32,
     pub(super) nearby: f32,
     pub(super) around: f32,
-    pub(super) conversation: f32,
     /// The number of distinct terms that occur, and all their occurrences.
     pub(super) distinct: u32,
     pub(super) occurrences: u32,
@@ -63,11 +64,22 @@ impl<'a> Container<'a> {
         let terms = Terms::count(&question, texts, &mut words, model);
         terms.weigh_texts(texts, &mut words, model);
         terms.weigh_context(&order, &run, &mut words);
-        terms.weigh_conversations(texts, &order, &mut words, model);
         let has_terms = terms.total > 0.0;
         let speaker_tells = speaker_tells(&question, texts);
-        let mut container =
-            Container { question, texts, model, has_terms, order, place, run, words, speaker_tells, early: Vec::new() };
+        let few = (MANY / texts.len().max(1) as f64).ln().max(0.0);
+        let mut container = Container {
+            question,
+            texts,
+            model,
+            has_terms,
+            order,
+            place,
+            run,
+            words,
+            speaker_tells,
+            few,
+            early: Vec::new(),
+        };
         container.early = container.look();
         container
     }
@@ -227,48 +239,6 @@ impl Terms {
         }
     }
 
-    /// BM25 of every conversation as if it were one text, as a share of what the terms could earn.
-    fn weigh_conversations(&self, texts: &[Text<'_>], order: &[u32], words: &mut [Words], model: &Model) {
-        let terms = self.rarities.len();
-        let of_conversation = |index: &u32| texts[*index as usize].conversation;
-        let conversations = || {
-            order.chunk_by(|a, b| of_conversation(a) == of_conversation(b)).filter(|of| of_conversation(&of[0]) != 0)
-        };
-        let mut frequencies: Vec<u32> = Vec::new();
-        let mut lengths: Vec<u64> = Vec::new();
-        for members in conversations() {
-            let from = frequencies.len();
-            frequencies.resize(from + terms, 0);
-            let mut length = 0;
-            for &index in members {
-                let text = &texts[index as usize];
-                length += u64::from(text.length);
-                if words[index as usize].distinct > 0 {
-                    for (sum, &frequency) in frequencies[from..].iter_mut().zip(text.frequencies) {
-                        *sum += u32::from(frequency);
-                    }
-                }
-            }
-            lengths.push(length);
-        }
-        if terms == 0 || lengths.len() < 2 {
-            return;
-        }
-        let documents = lengths.len() as f64 + PSEUDO_CONVERSATIONS;
-        let holding = |term: usize| frequencies.iter().skip(term).step_by(terms).filter(|count| **count > 0).count();
-        let rarities: Vec<f64> = (0..terms).map(|term| rarity(holding(term) as f64, documents)).collect();
-        let total: f64 = rarities.iter().sum();
-        let average = lengths.iter().sum::<u64>() as f64 / lengths.len() as f64;
-        for ((members, counts), &length) in conversations().zip(frequencies.chunks(terms)).zip(&lengths) {
-            let saturation = saturation(length as f64, average, model);
-            let earned = |(rarity, &count): (&f64, &u32)| rarity * earned(f64::from(count), saturation, model);
-            let share = (rarities.iter().zip(counts).map(earned).sum::<f64>() / total) as f32;
-            for &index in members {
-                words[index as usize].conversation = share;
-            }
-        }
-    }
-
     /// The share of the question's terms in a set of them, weighed by rarity.
     fn covered(&self, mut mask: u64) -> f64 {
         let mut sum = 0.0;
@@ -295,5 +265,5 @@ fn saturation(length: f64, average: f64, model: &Model) -> f64 {
 }
 
 fn earned(frequency: f64, saturation: f64, model: &Model) -> f64 {
-    if frequency > 0.0 { frequency * (model.weights.k1 + 1.0) / (frequency + saturation) } else { 0.0 }
+    frequency * (model.weights.k1 + 1.0) / (frequency + saturation)
 }
