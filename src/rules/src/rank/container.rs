@@ -36,6 +36,8 @@ pub struct Container<'a> {
     pub(super) speaker_tells: f64,
     /// How many times fewer texts there are than many, as a logarithm.
     pub(super) few: f64,
+    /// By text, how well its day fits the dates that the question names; empty if it names none.
+    pub(super) date_fits: Vec<f32>,
     /// By text, the evidence of the first look.
     early: Vec<f64>,
 }
@@ -78,6 +80,7 @@ impl<'a> Container<'a> {
             words,
             speaker_tells,
             few,
+            date_fits: date_fits(&question, texts),
             early: Vec::new(),
         };
         container.early = container.look();
@@ -162,6 +165,22 @@ fn speaker_tells(question: &Question<'_>, texts: &[Text<'_>]) -> f64 {
     (2.0 - 2.0 * share).min(1.0)
 }
 
+/// By text, how well its day fits the dates that the question names; empty if it names none.
+fn date_fits(question: &Question<'_>, texts: &[Text<'_>]) -> Vec<f32> {
+    if question.cues.dates.is_empty() {
+        return Vec::new();
+    }
+    // Texts of one conversation stand together and tell of one day, and reading a calendar takes its time.
+    let mut last = (None, 0.0);
+    let fit = |text: &Text<'_>| {
+        if text.day != last.0 {
+            last = (text.day, text.day.map_or(0.0, |day| question.cues.fit(day)));
+        }
+        last.1
+    };
+    texts.iter().map(fit).collect()
+}
+
 /// Whether the question names who speaks in a text.
 pub(super) fn is_named(question: &Question<'_>, text: &Text<'_>) -> bool {
     text.speaker.iter().any(|hash| *hash != 0 && question.speakers.contains(hash))
@@ -220,15 +239,13 @@ impl Terms {
             if mask == 0 || run[place] == ALONE {
                 continue;
             }
-            let last = (place + AROUND).min(order.len() - 1);
-            for other in place.saturating_sub(AROUND)..=last {
-                if run[other] == run[place] {
-                    around[other] |= mask;
-                    if other + 1 >= place && other <= place + 2 {
-                        nearby[other] |= mask;
-                    }
-                }
-            }
+            let neighbours = |other: &usize| run[*other] == run[place];
+            let first = (place.saturating_sub(AROUND)..place).rev().take_while(neighbours).last().unwrap_or(place);
+            let last = (place..order.len().min(place + AROUND + 1)).take_while(neighbours).last().unwrap_or(place);
+            around[first..=last].iter_mut().for_each(|terms| *terms |= mask);
+            // Lent to the one before, which may ask for it, and to the two after.
+            let (first, last) = (first.max(place.saturating_sub(1)), last.min(place + 2));
+            nearby[first..=last].iter_mut().for_each(|terms| *terms |= mask);
         }
         for (place, &index) in order.iter().enumerate().filter(|(place, _)| around[*place] != 0) {
             let words = &mut words[index as usize];

@@ -85,7 +85,7 @@ impl Container<'_> {
             few: self.few,
             related: ((matched.maxsim - unrelated) / (related - unrelated)).clamp(0.0, 1.0),
             speaker: flag(is_named(question, text)) * self.speaker_tells,
-            date: text.day.map_or(0.0, |day| question.cues.fit(day).into()),
+            date: self.date_fits.get(index).copied().unwrap_or(0.0).into(),
             time: flag(question.cues.asks_time && text.traits.has(Traits::TIME)),
             asks: flag(text.traits.has(Traits::ASKS)),
             identity: if text.same_text { 1.0 } else { self.identity(index, cosine) },
