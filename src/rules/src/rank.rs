@@ -18,8 +18,10 @@
 //! has it. Without a conversation given, texts that name their speakers are taken for one conversation in the order of
 //! writing; other texts have no neighbours.
 //!
-//! **Silent when absent.** Every circumstance is a boost that adds nothing where its data is missing, none is a filter.
-//! Missing vectors are estimated from the words, not punished.
+//! **Circumstances.** Who said it and when are boosts, none is a filter, and each adds nothing where its data is missing.
+//! They speak for what is related to the question only: a text about something else stays unrelated, whoever said it.
+//! Missing vectors are estimated from the words, not punished; so is missing context, and since nothing stands out among a
+//! few texts by chance as it does among hundreds, less evidence suffices there.
 //!
 //! **Similarity** is the evidence read through a monotone curve whose point 0.6 is the best balanced cut between
 //! answers and other memories ([`Calibration`]); the order by evidence is therefore never contradicted by the similarity.
@@ -113,12 +115,14 @@ pub struct Parts {
     pub maxsim: f64,
     /// What MaxSim gains by the text before.
     pub maxsim_before: f64,
-    /// What MaxSim gains by the text after.
-    pub maxsim_after: f64,
     /// MaxSim of the text before, if that one asks.
     pub answers: f64,
-    /// How well the conversation as a whole fits the question's terms.
-    pub conversation: f64,
+    /// Whether the text is related to the question at all, 0 to 1, by MaxSim: what the next five parts are multiplied with.
+    pub related: f64,
+    /// 1 if the text has no neighbours.
+    pub alone: f64,
+    /// How few texts there are: the logarithm of how many times fewer than 500.
+    pub few: f64,
     /// 1 if the question names its speaker; less where nearly all texts are that speaker's.
     pub speaker: f64,
     /// How well its day fits the dates that the question names.
@@ -146,8 +150,8 @@ pub struct Contributions {
     pub tokens: f64,
     /// What stands around it.
     pub context: f64,
-    /// The conversation as a whole.
-    pub conversation: f64,
+    /// What is expected of a text that has no context, and of one among few.
+    pub prior: f64,
     /// Who said it.
     pub speaker: f64,
     /// When it happened.
@@ -171,7 +175,7 @@ impl Contributions {
             + self.meaning
             + self.tokens
             + self.context
-            + self.conversation
+            + self.prior
             + self.speaker
             + self.date
             + self.time

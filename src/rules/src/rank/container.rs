@@ -11,8 +11,8 @@ use super::{Model, Question, Text};
 const SHARED_TERMS: usize = 64;
 /// How many texts on either side are around a text.
 const AROUND: usize = 8;
-/// Conversations without any term that are added when the rarity of a term among conversations is judged.
-const PSEUDO_CONVERSATIONS: f64 = 10.0;
+/// As many texts as the calibration was fitted with: enough for something unrelated to look related by chance.
+const MANY: f64 = 500.0;
 /// A run of texts that has no neighbours.
 const ALONE: u32 = u32::MAX;
 
@@ -34,6 +34,10 @@ pub struct Container<'a> {
     pub(super) words: Vec<Words>,
     /// How much being said by a speaker that the question names tells here, 0 to 1.
     pub(super) speaker_tells: f64,
+    /// How many times fewer texts there are than many, as a logarithm.
+    pub(super) few: f64,
+    /// By text, how well its day fits the dates that the question names; empty if it names none.
+    pub(super) date_fits: Vec<f32>,
     /// By text, the evidence of the first look.
     early: Vec<f64>,
 }
@@ -46,7 +50,6 @@ pub(super) struct Words {
     pub(super) coverage: f32,
     pub(super) nearby: f32,
     pub(super) around: f32,
-    pub(super) conversation: f32,
     /// The number of distinct terms that occur, and all their occurrences.
     pub(super) distinct: u32,
     pub(super) occurrences: u32,
@@ -63,11 +66,23 @@ impl<'a> Container<'a> {
         let terms = Terms::count(&question, texts, &mut words, model);
         terms.weigh_texts(texts, &mut words, model);
         terms.weigh_context(&order, &run, &mut words);
-        terms.weigh_conversations(texts, &order, &mut words, model);
         let has_terms = terms.total > 0.0;
         let speaker_tells = speaker_tells(&question, texts);
-        let mut container =
-            Container { question, texts, model, has_terms, order, place, run, words, speaker_tells, early: Vec::new() };
+        let few = (MANY / texts.len().max(1) as f64).ln().max(0.0);
+        let mut container = Container {
+            question,
+            texts,
+            model,
+            has_terms,
+            order,
+            place,
+            run,
+            words,
+            speaker_tells,
+            few,
+            date_fits: date_fits(&question, texts),
+            early: Vec::new(),
+        };
         container.early = container.look();
         container
     }
@@ -155,6 +170,22 @@ fn speaker_tells(question: &Question<'_>, texts: &[Text<'_>]) -> f64 {
     (2.0 - 2.0 * share).min(1.0)
 }
 
+/// By text, how well its day fits the dates that the question names; empty if it names none.
+fn date_fits(question: &Question<'_>, texts: &[Text<'_>]) -> Vec<f32> {
+    if question.cues.dates.is_empty() {
+        return Vec::new();
+    }
+    // Texts of one conversation stand together and tell of one day, and reading a calendar takes its time.
+    let mut last = (None, 0.0);
+    let fit = |text: &Text<'_>| {
+        if text.day != last.0 {
+            last = (text.day, text.day.map_or(0.0, |day| question.cues.fit(day)));
+        }
+        last.1
+    };
+    texts.iter().map(fit).collect()
+}
+
 /// Whether the question names who speaks in a text.
 pub(super) fn is_named(question: &Question<'_>, text: &Text<'_>) -> bool {
     text.speaker.iter().any(|hash| *hash != 0 && question.speakers.contains(hash))
@@ -213,15 +244,13 @@ impl Terms {
             if mask == 0 || run[place] == ALONE {
                 continue;
             }
-            let last = (place + AROUND).min(order.len() - 1);
-            for other in place.saturating_sub(AROUND)..=last {
-                if run[other] == run[place] {
-                    around[other] |= mask;
-                    if other + 1 >= place && other <= place + 2 {
-                        nearby[other] |= mask;
-                    }
-                }
-            }
+            let neighbours = |other: &usize| run[*other] == run[place];
+            let first = (place.saturating_sub(AROUND)..place).rev().take_while(neighbours).last().unwrap_or(place);
+            let last = (place..order.len().min(place + AROUND + 1)).take_while(neighbours).last().unwrap_or(place);
+            around[first..=last].iter_mut().for_each(|terms| *terms |= mask);
+            // Lent to the one before, which may ask for it, and to the two after.
+            let (first, last) = (first.max(place.saturating_sub(1)), last.min(place + 2));
+            nearby[first..=last].iter_mut().for_each(|terms| *terms |= mask);
         }
         for (place, &index) in order.iter().enumerate().filter(|(place, _)| around[*place] != 0) {
             let words = &mut words[index as usize];
@@ -229,48 +258,6 @@ impl Terms {
             let with_nearby = self.covered(nearby[place]);
             words.nearby = (with_nearby - own) as f32;
             words.around = (self.covered(around[place]) - with_nearby) as f32;
-        }
-    }
-
-    /// BM25 of every conversation as if it were one text, as a share of what the terms could earn.
-    fn weigh_conversations(&self, texts: &[Text<'_>], order: &[u32], words: &mut [Words], model: &Model) {
-        let terms = self.rarities.len();
-        let of_conversation = |index: &u32| texts[*index as usize].conversation;
-        let conversations = || {
-            order.chunk_by(|a, b| of_conversation(a) == of_conversation(b)).filter(|of| of_conversation(&of[0]) != 0)
-        };
-        let mut frequencies: Vec<u32> = Vec::new();
-        let mut lengths: Vec<u64> = Vec::new();
-        for members in conversations() {
-            let from = frequencies.len();
-            frequencies.resize(from + terms, 0);
-            let mut length = 0;
-            for &index in members {
-                let text = &texts[index as usize];
-                length += u64::from(text.length);
-                if words[index as usize].distinct > 0 {
-                    for (sum, &frequency) in frequencies[from..].iter_mut().zip(text.frequencies) {
-                        *sum += u32::from(frequency);
-                    }
-                }
-            }
-            lengths.push(length);
-        }
-        if terms == 0 || lengths.len() < 2 {
-            return;
-        }
-        let documents = lengths.len() as f64 + PSEUDO_CONVERSATIONS;
-        let holding = |term: usize| frequencies.iter().skip(term).step_by(terms).filter(|count| **count > 0).count();
-        let rarities: Vec<f64> = (0..terms).map(|term| rarity(holding(term) as f64, documents)).collect();
-        let total: f64 = rarities.iter().sum();
-        let average = lengths.iter().sum::<u64>() as f64 / lengths.len() as f64;
-        for ((members, counts), &length) in conversations().zip(frequencies.chunks(terms)).zip(&lengths) {
-            let saturation = saturation(length as f64, average, model);
-            let earned = |(rarity, &count): (&f64, &u32)| rarity * earned(f64::from(count), saturation, model);
-            let share = (rarities.iter().zip(counts).map(earned).sum::<f64>() / total) as f32;
-            for &index in members {
-                words[index as usize].conversation = share;
-            }
         }
     }
 
@@ -300,5 +287,5 @@ fn saturation(length: f64, average: f64, model: &Model) -> f64 {
 }
 
 fn earned(frequency: f64, saturation: f64, model: &Model) -> f64 {
-    if frequency > 0.0 { frequency * (model.weights.k1 + 1.0) / (frequency + saturation) } else { 0.0 }
+    frequency * (model.weights.k1 + 1.0) / (frequency + saturation)
 }

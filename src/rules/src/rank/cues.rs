@@ -119,63 +119,65 @@ fn without_images(content: &str) -> &str {
     rest
 }
 
+/// Words that tell a time, in order.
+const TIMES: &[&str] = &[
+    "afternoon",
+    "ago",
+    "april",
+    "august",
+    "autumn",
+    "birthday",
+    "day",
+    "days",
+    "december",
+    "evening",
+    "fall",
+    "february",
+    "friday",
+    "january",
+    "july",
+    "june",
+    "last",
+    "march",
+    "may",
+    "monday",
+    "month",
+    "months",
+    "morning",
+    "next",
+    "night",
+    "november",
+    "october",
+    "recently",
+    "saturday",
+    "september",
+    "since",
+    "spring",
+    "summer",
+    "sunday",
+    "thursday",
+    "today",
+    "tomorrow",
+    "tonight",
+    "tuesday",
+    "wednesday",
+    "week",
+    "weekend",
+    "weekends",
+    "weeks",
+    "winter",
+    "year",
+    "years",
+    "yesterday",
+];
+
 fn tells_time(word: &str) -> bool {
-    const WORDS: &[&str] = &[
-        "afternoon",
-        "ago",
-        "april",
-        "august",
-        "autumn",
-        "birthday",
-        "day",
-        "days",
-        "december",
-        "evening",
-        "fall",
-        "february",
-        "friday",
-        "january",
-        "july",
-        "june",
-        "last",
-        "march",
-        "may",
-        "monday",
-        "month",
-        "months",
-        "morning",
-        "next",
-        "night",
-        "november",
-        "october",
-        "recently",
-        "saturday",
-        "september",
-        "since",
-        "spring",
-        "summer",
-        "sunday",
-        "thursday",
-        "today",
-        "tomorrow",
-        "tonight",
-        "tuesday",
-        "wednesday",
-        "week",
-        "weekend",
-        "weekends",
-        "weeks",
-        "winter",
-        "year",
-        "years",
-        "yesterday",
-    ];
     let ordinal = ["st", "nd", "rd", "th"].iter().any(|ending| {
         word.strip_suffix(ending).is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
     });
     let year = word.len() == 4 && word.bytes().all(|b| b.is_ascii_digit());
     let folded = word.to_ascii_lowercase();
-    ordinal || year || WORDS.binary_search(&folded.as_str()).is_ok()
+    ordinal || year || TIMES.binary_search(&folded.as_str()).is_ok()
 }
 
 /// Reads a question, asked on a day counted from 1970-01-01.
@@ -398,7 +400,7 @@ impl Word<'_> {
         ];
         let word = if self.lower == "sept" { "sep" } else { &self.lower };
         let named = |name: &&str| *name == word || (word.len() == 3 && name.starts_with(word));
-        let at = NAMES.iter().position(|name| named(&name))?;
+        let at = NAMES.iter().position(named)?;
         i8::try_from(at + 1).ok()
     }
 
@@ -421,5 +423,104 @@ impl Word<'_> {
         let written = || COUNTS.iter().position(|count| *count == self.lower).and_then(|at| i16::try_from(at + 1).ok());
         let article = || matches!(self.lower.as_str(), "a" | "an").then_some(1);
         self.number().map(i16::from).or_else(written).or_else(article)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(text: &str) -> i32 {
+        day_of(text.parse().expect("a date"))
+    }
+
+    #[test]
+    fn times_are_sorted() {
+        assert!(TIMES.is_sorted());
+    }
+
+    #[test]
+    fn dates_are_read_from_questions() {
+        let days = |first, last| When::Days(day(first), day(last));
+        let yearly = |month, day| When::Yearly { month, day };
+        // A Monday.
+        let now = day("2023-05-08");
+        for (query, when) in [
+            ("What happened on 7 May 2023?", days("2023-05-07", "2023-05-07")),
+            ("What happened on May 7th, 2023?", days("2023-05-07", "2023-05-07")),
+            ("on the 7th of May 2023", days("2023-05-07", "2023-05-07")),
+            ("on 2023-05-07", days("2023-05-07", "2023-05-07")),
+            ("in February 2024", days("2024-02-01", "2024-02-29")),
+            ("in Feb of 2024", days("2024-02-01", "2024-02-29")),
+            ("in 2022", days("2022-01-01", "2022-12-31")),
+            ("on 15 August", yearly(8, Some(15))),
+            ("on Aug 15th", yearly(8, Some(15))),
+            ("in July?", yearly(7, None)),
+            ("in May?", yearly(5, None)),
+            ("yesterday", days("2023-05-07", "2023-05-07")),
+            ("today", days("2023-05-08", "2023-05-08")),
+            ("last week", days("2023-05-01", "2023-05-07")),
+            ("last weekend", days("2023-05-06", "2023-05-07")),
+            ("this month", days("2023-05-01", "2023-05-31")),
+            ("next year", days("2024-01-01", "2024-12-31")),
+            ("last Friday", days("2023-05-05", "2023-05-05")),
+            ("next Monday", days("2023-05-15", "2023-05-15")),
+            ("last June", days("2022-06-01", "2022-06-30")),
+            ("last April", days("2023-04-01", "2023-04-30")),
+            ("three days ago", days("2023-05-05", "2023-05-05")),
+            ("a month ago", days("2023-04-01", "2023-04-30")),
+        ] {
+            assert_eq!(of_question(query, now).dates, [when], "{query}");
+        }
+        for query in ["may I ask?", "They march on", "call 5551234", "last but not least", "", "two dogs"] {
+            assert_eq!(of_question(query, now).dates, [], "{query}");
+        }
+    }
+
+    #[test]
+    fn questions_for_a_time_are_told() {
+        for query in ["When did she go?", "How long has he lived there?", "In which year was it?", "how many weeks"] {
+            assert!(of_question(query, 0).asks_time, "{query}");
+        }
+        for query in ["Where did she go?", "How many dogs?", "What did she say?", ""] {
+            assert!(!of_question(query, 0).asks_time, "{query}");
+        }
+    }
+
+    #[test]
+    fn days_fit_dates() {
+        let fit = |query: &str, on: &str| of_question(query, 0).fit(day(on));
+        assert_eq!(fit("on 7 May 2023", "2023-05-07"), 1.0);
+        assert_eq!(fit("on 7 May 2023", "2023-05-14"), 0.5);
+        assert_eq!(fit("on 7 May 2023", "2023-05-15"), 0.0);
+        assert_eq!(fit("in May 2023", "2023-05-31"), 1.0);
+        assert_eq!(fit("in May 2023", "2023-06-01"), 0.0);
+        assert_eq!(fit("in May or on 1 January", "2021-05-09"), 1.0);
+        assert_eq!(fit("on 1 January", "2021-01-01"), 1.0);
+        assert_eq!(fit("on 1 January", "2020-12-30"), 0.5);
+        assert_eq!(fit("on 29 February", "2023-02-27"), 0.0);
+        assert_eq!(fit("where?", "2023-05-07"), 0.0);
+        assert_eq!(of_question("in May", 0).fit(i32::MIN), 0.0);
+    }
+
+    #[test]
+    fn texts_are_read_for_what_questions_want() {
+        for (content, asks, time) in [
+            ("Ann: How are you?", true, false),
+            ("I am fine. And you? 😊", true, false),
+            ("Isn't it nice? [image: a dog on a beach]", true, false),
+            ("I was asked [why?] yesterday", false, true),
+            ("Is it? It is.", false, false),
+            ("We met on the 3rd", false, true),
+            ("Back in 2019 it was", false, true),
+            ("I ran for two weeks.", false, true),
+            ("I like dogs", false, false),
+            ("", false, false),
+        ] {
+            let traits = of_text(content);
+            assert_eq!((traits.has(Traits::ASKS), traits.has(Traits::TIME)), (asks, time), "{content}");
+            assert_eq!(Traits::from_bits(traits.bits()), traits);
+        }
+        assert_eq!(Traits::from_bits(255), Traits::ASKS.and(Traits::TIME));
     }
 }

@@ -48,108 +48,109 @@ pub fn spoken_by(content: &str) -> Option<&str> {
     Some(head)
 }
 
-/// Words that stand before a colon without being anybody's name.
+/// Words that stand before a colon without being anybody's name, in order.
+const HEADINGS: &[&str] = &[
+    "action",
+    "actions",
+    "address",
+    "age",
+    "agenda",
+    "answer",
+    "attention",
+    "background",
+    "birthday",
+    "caution",
+    "cc",
+    "comment",
+    "conclusion",
+    "context",
+    "date",
+    "day",
+    "decision",
+    "description",
+    "detail",
+    "details",
+    "diet",
+    "email",
+    "error",
+    "example",
+    "fact",
+    "facts",
+    "favorite",
+    "favourite",
+    "fixme",
+    "from",
+    "fyi",
+    "goal",
+    "goals",
+    "hint",
+    "hobbies",
+    "home",
+    "id",
+    "idea",
+    "image",
+    "important",
+    "info",
+    "interests",
+    "issue",
+    "job",
+    "key",
+    "language",
+    "likes",
+    "link",
+    "list",
+    "location",
+    "meeting",
+    "memo",
+    "name",
+    "next",
+    "note",
+    "notes",
+    "occupation",
+    "option",
+    "pets",
+    "phone",
+    "plan",
+    "preference",
+    "preferences",
+    "problem",
+    "project",
+    "question",
+    "re",
+    "reason",
+    "reminder",
+    "result",
+    "results",
+    "role",
+    "solution",
+    "source",
+    "status",
+    "step",
+    "steps",
+    "subject",
+    "summary",
+    "task",
+    "tasks",
+    "the",
+    "time",
+    "tip",
+    "title",
+    "to",
+    "todo",
+    "topic",
+    "type",
+    "update",
+    "url",
+    "version",
+    "warning",
+    "when",
+    "where",
+    "who",
+    "why",
+    "work",
+];
+
 fn is_heading(word: &str) -> bool {
-    const HEADINGS: &[&str] = &[
-        "action",
-        "actions",
-        "address",
-        "age",
-        "agenda",
-        "answer",
-        "attention",
-        "background",
-        "birthday",
-        "caution",
-        "cc",
-        "comment",
-        "conclusion",
-        "context",
-        "date",
-        "day",
-        "decision",
-        "description",
-        "detail",
-        "details",
-        "diet",
-        "email",
-        "error",
-        "example",
-        "fact",
-        "facts",
-        "favorite",
-        "favourite",
-        "fixme",
-        "from",
-        "fyi",
-        "goal",
-        "goals",
-        "hint",
-        "hobbies",
-        "home",
-        "id",
-        "idea",
-        "image",
-        "important",
-        "info",
-        "interests",
-        "issue",
-        "job",
-        "key",
-        "language",
-        "likes",
-        "link",
-        "list",
-        "location",
-        "meeting",
-        "memo",
-        "name",
-        "next",
-        "note",
-        "notes",
-        "occupation",
-        "option",
-        "pets",
-        "phone",
-        "plan",
-        "preference",
-        "preferences",
-        "problem",
-        "project",
-        "question",
-        "reason",
-        "re",
-        "reminder",
-        "result",
-        "results",
-        "role",
-        "solution",
-        "source",
-        "status",
-        "step",
-        "steps",
-        "subject",
-        "summary",
-        "task",
-        "tasks",
-        "the",
-        "time",
-        "tip",
-        "title",
-        "to",
-        "todo",
-        "topic",
-        "type",
-        "update",
-        "url",
-        "version",
-        "warning",
-        "when",
-        "where",
-        "who",
-        "why",
-        "work",
-    ];
     let folded = word.to_lowercase();
     HEADINGS.binary_search(&folded.as_str()).is_ok()
 }
@@ -251,4 +252,72 @@ fn fold(hash: u32, word: &str) -> u32 {
 /// A word without what surrounds it.
 fn bare(word: &str) -> &str {
     word.trim_matches(|c: char| !c.is_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashes_are_stable_and_folded() {
+        // Stored with texts: these never change.
+        assert_eq!(speaker_hashes("Caroline"), [0x8dc8_cea8; 2]);
+        assert_eq!(speaker_hashes("Ann Lee"), [0xddca_3e6a, 0x1529_cc18]);
+        assert_eq!(speaker_hashes("  ann   LEE "), speaker_hashes("Ann Lee"));
+        assert_eq!(speaker_hashes("Ann Lee")[1], speaker_hashes("Ann")[0]);
+        assert_eq!(speaker_hashes("Dr. Müller"), speaker_hashes("dr müller"));
+        assert_eq!((speaker_hashes(""), speaker_hashes(" - ")), ([0, 0], [0, 0]));
+    }
+
+    #[test]
+    fn headings_are_sorted() {
+        assert!(HEADINGS.is_sorted());
+    }
+
+    #[test]
+    fn a_speaker_stands_before_a_colon() {
+        for (content, speaker) in [
+            ("Caroline: Hey Mel! Good to see you!", Some("Caroline")),
+            ("  Ann Lee: I am back.", Some("Ann Lee")),
+            ("Jean-Luc O'Neill: Engage.", Some("Jean-Luc O'Neill")),
+            ("Mary J. Blige:\nHello", Some("Mary J. Blige")),
+            ("李雷: 你好", Some("李雷")),
+            ("Note: buy milk", None),
+            ("TODO: call Ann", None),
+            ("Meeting notes: we decided", None),
+            ("https://example.com: a site", None),
+            ("Http://example.com", None),
+            ("At 10:30 we met", None),
+            ("10: the number", None),
+            ("caroline: hey", None),
+            ("Ann said: hello", None),
+            ("Caroline:", None),
+            ("Caroline: ", None),
+            ("Caroline:hey", None),
+            (": hey", None),
+            ("One Two Three Four Five: hey", None),
+            ("", None),
+        ] {
+            assert_eq!(spoken_by(content), speaker, "{content}");
+        }
+    }
+
+    #[test]
+    fn known_names_are_taken_out() {
+        let known = [speaker_hashes("Ann Lee"), speaker_hashes("Bob")].concat();
+        for (query, named, spoken, lexical) in [
+            ("Where did Ann work?", vec![1], "Where did I work?", "Where did  work?"),
+            ("What is ann's job?", vec![1], "What is my job?", "What is  job?"),
+            ("What is Ann’s job?", vec![1], "What is my job?", "What is  job?"),
+            ("What did Ann Lee's cat do?", vec![0], "What did my cat do?", "What did  cat do?"),
+            ("Did Bob meet Ann, or Bob?", vec![2, 1], "Did I meet I, or I?", "Did  meet , or ?"),
+            ("Where did Annie work?", vec![], "Where did Annie work?", "Where did Annie work?"),
+            ("Bob", vec![2], "I", "Bob"),
+            ("", vec![], "", ""),
+        ] {
+            let found = name_words(query, |hash| known.contains(&hash));
+            let named: Vec<u32> = named.into_iter().map(|at: usize| known[at]).collect();
+            assert_eq!(found, Named { named, spoken: spoken.into(), lexical: lexical.into() }, "{query}");
+        }
+    }
 }

@@ -10,7 +10,6 @@ const MICROS_PER_DAY: f64 = 86_400.0 * 1e6;
 struct Matched {
     maxsim: f64,
     before: f64,
-    after: f64,
     /// MaxSim of the text before, where there is one.
     of_before: Option<f64>,
 }
@@ -67,6 +66,7 @@ impl Container<'_> {
         let (text, words) = (&self.texts[index], &self.words[index]);
         let weights = &self.model.weights;
         let question = &self.question;
+        let [unrelated, related] = weights.related;
         let coverage = self.coverage_of(index, cosine);
         let age_days = (question.now as f64 - text.updated_at as f64).max(0.0) / MICROS_PER_DAY;
         let flag = |holds: bool| f64::from(u8::from(holds));
@@ -80,11 +80,12 @@ impl Container<'_> {
             cosine: cosine.value,
             maxsim: matched.maxsim,
             maxsim_before: matched.before,
-            maxsim_after: matched.after,
             answers: if previous_asks { matched.of_before.unwrap_or(0.0).max(0.0) } else { 0.0 },
-            conversation: words.conversation.into(),
+            alone: flag(self.neighbour(index, -1).or(self.neighbour(index, 1)).is_none()),
+            few: self.few,
+            related: ((matched.maxsim - unrelated) / (related - unrelated)).clamp(0.0, 1.0),
             speaker: flag(is_named(question, text)) * self.speaker_tells,
-            date: text.day.map_or(0.0, |day| question.cues.fit(day).into()),
+            date: self.date_fits.get(index).copied().unwrap_or(0.0).into(),
             time: flag(question.cues.asks_time && text.traits.has(Traits::TIME)),
             asks: flag(text.traits.has(Traits::ASKS)),
             identity: if text.same_text { 1.0 } else { self.identity(index, cosine) },
@@ -145,31 +146,22 @@ impl Container<'_> {
     fn match_by(&self, index: usize, maxsim: &dyn Fn(usize) -> f64) -> Matched {
         let own = maxsim(index);
         let of_before = self.neighbour(index, -1).map(maxsim);
-        let with_before = of_before.map_or(own, |before| own.max(before));
-        let with_both = self.neighbour(index, 1).map_or(with_before, |after| with_before.max(maxsim(after)));
-        Matched { maxsim: own, before: with_before - own, after: with_both - with_before, of_before }
+        Matched { maxsim: own, before: of_before.map_or(0.0, |before| (before - own).max(0.0)), of_before }
     }
 
-    /// How well each token of the question is matched by a text, or else by its neighbours.
+    /// How well each token of the question is matched by a text, or else by the text before.
     fn exact_match<'l>(&self, index: usize, own: &[f32], maxima: &dyn Fn(usize) -> &'l [f32]) -> Matched {
-        let of = |step: isize| self.neighbour(index, step).map_or(&[][..], maxima);
-        let (before, after) = (of(-1), of(1));
-        let (mut sum, mut sum_before, mut gained_before, mut gained_after) = (0.0, 0.0, 0.0, 0.0);
-        for (token, &own) in own.iter().enumerate() {
-            let own = number(own);
-            let by_before = before.get(token).map_or(own, |value| own.max(number(*value)));
-            let by_both = after.get(token).map_or(by_before, |value| by_before.max(number(*value)));
-            sum += own;
-            sum_before += before.get(token).map_or(0.0, |value| number(*value));
-            gained_before += by_before - own;
-            gained_after += by_both - by_before;
-        }
+        let previous = self.neighbour(index, -1);
+        let before = previous.map_or(&[][..], maxima);
         let tokens = own.len() as f64;
+        let mean = |maxima: &[f32]| maxima.iter().copied().map(number).sum::<f64>() / tokens;
+        let gain = |(own, before): (&f32, &f32)| (number(*before) - number(*own)).max(0.0);
+        // A text before that is not on the shortlist lends no tokens: what it has is too little to lend.
         let of_before = match before {
-            [] => self.neighbour(index, -1).map(|before| self.estimated_maxsim(before)),
-            _ => Some(sum_before / tokens),
+            [] => previous.map(|previous| self.estimated_maxsim(previous)),
+            _ => Some(mean(before)),
         };
-        Matched { maxsim: sum / tokens, before: gained_before / tokens, after: gained_after / tokens, of_before }
+        Matched { maxsim: mean(own), before: own.iter().zip(before).map(gain).sum::<f64>() / tokens, of_before }
     }
 }
 
@@ -189,12 +181,11 @@ fn weigh(parts: &Parts, weights: &Weights) -> Contributions {
         context: weights.coverage_nearby * parts.coverage_nearby
             + weights.coverage_around * parts.coverage_around
             + weights.maxsim_before * parts.maxsim_before
-            + weights.maxsim_after * parts.maxsim_after
             + weights.answers * parts.answers,
-        conversation: weights.conversation * parts.conversation,
-        speaker: weights.speaker * parts.speaker,
-        date: weights.date * parts.date,
-        time: weights.time * parts.time,
+        prior: parts.related * (weights.alone * parts.alone + weights.few * parts.few),
+        speaker: weights.speaker * parts.related * parts.speaker,
+        date: weights.date * parts.related * parts.date,
+        time: weights.time * parts.related * parts.time,
         asks: -weights.asks * parts.asks,
         identity: weights.identity * parts.identity,
         recency: weights.recency * (parts.freshness - 0.5),
