@@ -103,7 +103,7 @@ comment on table memory_embedding is 'The meaning of each memory as a vector, pe
 comment on column memory_embedding.code is 'The signs of the vector, a bit each, and one over the sum of its absolute values, for estimates of the cosine';
 comment on column memory_embedding.tokens is 'The signs of the vector of every token of the text, a bit each, for late interaction';
 
--- What a search reads of every current memory, a dozen to a block; src/rules/src/signature.rs has the layout. The blocks
+-- What a search reads of every current memory, some to a block; src/rules/src/signature.rs has the layout. The blocks
 -- lie in the primary key, subject by subject, so a search reads them in one go and never looks into the table itself
 -- once that has been vacuumed. Part 0 of a block describes memories, further parts hold what is too long for it.
 create table memory_signature (
@@ -257,7 +257,7 @@ begin
     join signed using (id)
   ), described as (
     insert into memory_signature (subject_key, block, part, project_id, signatures)
-    select key, block, 0, project_id, string_agg(records[1], '' order by place) from packed group by block, project_id
+    select key, block, 0, project_id, string_agg(records[1], '' order by place) from packed group by block, project_id order by block
   ), continued as (
     insert into memory_signature (subject_key, block, part, project_id, signatures)
     select key, block, row_number() over (partition by block order by place, nth), project_id, records[nth]

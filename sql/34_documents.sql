@@ -278,6 +278,7 @@ as $$
   from signed
   cross join lateral unnest(signed.records, _signature_blocks(signed.records)) with ordinality b (record, block, place)
   group by b.block
+  order by b.block
 $$;
 
 -- Brings the chunks of a document in line with its content; a chunk that did not change keeps its vector.

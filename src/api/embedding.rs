@@ -127,6 +127,11 @@ fn _embed_query(content: &str) -> Result<Option<Vec<f32>>> {
     with_model(|model, scratch| model.encode_query(content, Output::Sentence, scratch).vector)
 }
 
+/// Whether the configured model is installed; where it is not, this says so once per session.
+pub fn is_installed() -> Result<bool> {
+    Ok(with_model(|_, _| ())?.is_some())
+}
+
 /// Bytes of the code of a vector of the configured model; none where no model is installed.
 pub fn code_len() -> Result<usize> {
     let dimension = with_model(|model, _| model.dimension())?;

@@ -270,11 +270,11 @@ fn lexemes(client: &SpiClient<'_>, question: &str, scope: &Scope) -> Result<Vec<
     required(rows.first().get(1))
 }
 
-/// The model whose vectors are compared: the configured one, if this database holds any of its vectors.
+/// The model whose vectors are compared: the configured one, if it is installed and this database holds vectors of it.
 fn model_id(client: &SpiClient<'_>) -> Result<Option<i16>> {
     let Some(name) = gucs::embedding_model() else { return Ok(None) };
     let rows = select(client, queries::MODEL, &[name.into()])?;
-    if rows.is_empty() { Ok(None) } else { optional(rows.first().get(1)) }
+    if !embedding::is_installed()? || rows.is_empty() { Ok(None) } else { optional(rows.first().get(1)) }
 }
 
 /// Reads the signatures of one side, with how often each word of the question occurs; if the question is to be
