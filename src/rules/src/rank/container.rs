@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 
-use super::{Model, Question, Text};
+use super::{Model, Question, Text, Traits};
 
 /// Terms that lend themselves to neighbours; further ones count in their own texts only.
 const SHARED_TERMS: usize = 64;
@@ -42,7 +42,8 @@ pub struct Container<'a> {
     early: Vec<f64>,
 }
 
-/// What the question's terms say of a text.
+/// What the question's terms say of a text, and what of the text is looked at more than once: texts are large, and every
+/// pass over thousands of them costs.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Words {
     pub(super) bm25: f32,
@@ -55,6 +56,10 @@ pub(super) struct Words {
     pub(super) occurrences: u32,
     /// Which of the terms occur.
     mask: u64,
+    /// Whether the question names the speaker.
+    pub(super) named: bool,
+    /// Whether the text asks.
+    pub(super) asks: bool,
 }
 
 impl<'a> Container<'a> {
@@ -67,7 +72,7 @@ impl<'a> Container<'a> {
         terms.weigh_texts(texts, &mut words, model);
         terms.weigh_context(&order, &run, &mut words);
         let has_terms = terms.total > 0.0;
-        let speaker_tells = speaker_tells(&question, texts);
+        let speaker_tells = speaker_tells(&words);
         let few = (MANY / texts.len().max(1) as f64).ln().max(0.0);
         let mut container = Container {
             question,
@@ -161,12 +166,9 @@ fn runs(texts: &[Text<'_>], order: &[u32]) -> Vec<u32> {
 }
 
 /// How much it tells that a speaker is named: fully where at most half the texts are theirs, nothing where all are.
-fn speaker_tells(question: &Question<'_>, texts: &[Text<'_>]) -> f64 {
-    if question.speakers.is_empty() {
-        return 0.0;
-    }
-    let theirs = texts.iter().filter(|text| is_named(question, text)).count();
-    let share = theirs as f64 / texts.len().max(1) as f64;
+fn speaker_tells(words: &[Words]) -> f64 {
+    let theirs = words.iter().filter(|words| words.named).count();
+    let share = theirs as f64 / words.len().max(1) as f64;
     (2.0 - 2.0 * share).min(1.0)
 }
 
@@ -187,7 +189,7 @@ fn date_fits(question: &Question<'_>, texts: &[Text<'_>]) -> Vec<f32> {
 }
 
 /// Whether the question names who speaks in a text.
-pub(super) fn is_named(question: &Question<'_>, text: &Text<'_>) -> bool {
+fn is_named(question: &Question<'_>, text: &Text<'_>) -> bool {
     text.speaker.iter().any(|hash| *hash != 0 && question.speakers.contains(hash))
 }
 
@@ -204,6 +206,8 @@ impl Terms {
         let mut length = 0u64;
         for (text, words) in texts.iter().zip(words) {
             length += u64::from(text.length);
+            words.named = is_named(question, text);
+            words.asks = text.traits.has(Traits::ASKS);
             for (term, &frequency) in text.frequencies.iter().enumerate().take(question.terms) {
                 if frequency > 0 {
                     counts[term] += 1;

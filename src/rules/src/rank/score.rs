@@ -1,6 +1,6 @@
 //! The sum itself: from what is known of a text to its parts, their contributions and its evidence.
 
-use super::container::{Container, is_named};
+use super::container::Container;
 use super::{Contributions, Late, Parts, Scored, Traits, Weights};
 
 const MICROS_PER_DAY: f64 = 86_400.0 * 1e6;
@@ -70,7 +70,7 @@ impl Container<'_> {
         let coverage = self.coverage_of(index, cosine);
         let age_days = (question.now as f64 - text.updated_at as f64).max(0.0) / MICROS_PER_DAY;
         let flag = |holds: bool| f64::from(u8::from(holds));
-        let previous_asks = self.neighbour(index, -1).is_some_and(|at| self.texts[at].traits.has(Traits::ASKS));
+        let previous_asks = self.neighbour(index, -1).is_some_and(|at| self.words[at].asks);
         Parts {
             bm25: words.bm25.into(),
             share: if self.has_terms { words.share.into() } else { coverage },
@@ -84,10 +84,10 @@ impl Container<'_> {
             alone: flag(self.neighbour(index, -1).or(self.neighbour(index, 1)).is_none()),
             few: self.few,
             related: ((matched.maxsim - unrelated) / (related - unrelated)).clamp(0.0, 1.0),
-            speaker: flag(is_named(question, text)) * self.speaker_tells,
+            speaker: flag(words.named) * self.speaker_tells,
             date: self.date_fits.get(index).copied().unwrap_or(0.0).into(),
             time: flag(question.cues.asks_time && text.traits.has(Traits::TIME)),
-            asks: flag(text.traits.has(Traits::ASKS)),
+            asks: flag(words.asks),
             identity: if text.same_text { 1.0 } else { self.identity(index, cosine) },
             freshness: (-age_days / weights.recency_half_life_days).exp2(),
             importance: if text.importance.is_finite() { f64::from(text.importance).clamp(0.0, 1.0) } else { 0.5 },
