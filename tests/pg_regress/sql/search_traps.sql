@@ -159,9 +159,11 @@ select subject_exists('trap_empty') as known, (select count(*) from memory_searc
        (select count(*) from memory_search('trap_empty', 'nothing is left', 0, search_mode => 'hybrid')) as found_in_both,
        (select count(*) from memory_search('trap_empty', 'nothing is left', 0, include_forgotten => true)) as forgotten;
 select memory_search('', 'hospital');
-select memory_add(odd, 'The lamp of ' || odd || ' is green') is not null as added, pg_temp.sound(odd, 'lamp') as sound,
-       (select count(*) from memory_search(odd, 'lamp', 0)) as found
+create temp table odd_subject as
+select odd, memory_add(odd, 'The lamp of ' || odd || ' is green') as id
 from (values ($q$trap '; drop table memory; --$q$), ('trap 🎸'), ('trap % _ *'), (E'trap \u202e אב')) t (odd);
+select id is not null as added, pg_temp.sound(odd, 'lamp') as sound, (select count(*) from memory_search(odd, 'lamp', 0)) as found
+from odd_subject;
 
 -- one memory, and hundreds nearly the same
 select memory_add('trap_one', 'The only thing that is known') is not null as added;
