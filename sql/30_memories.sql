@@ -79,8 +79,11 @@ create table embedding_model (
   name text not null unique check (name ~ '^[a-zA-Z0-9_.-]{1,100}$'),
   dimension integer not null check (dimension between 1 and 16000),
   sha256 text not null,
+  scoring jsonb not null default '{}' check (_check_scoring(scoring)),
   created_at timestamptz not null default now()
 );
+comment on column embedding_model.scoring is
+  'Weights and calibration fitted for this model, where they differ from those for all-MiniLM-L6-v2; the setting scoring of a project goes before them';
 comment on table embedding_model is 'Embedding models whose vectors this database holds';
 comment on column embedding_model.sha256 is 'Checksum of the checkpoint: vectors of another checkpoint are not comparable';
 

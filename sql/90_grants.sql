@@ -11,6 +11,7 @@ grant select, insert, update, delete on
 -- Whoever created the extension uses it, also where a trusted install made it without superuser rights.
 grant memory_profile_user to @extowner@;
 grant select, insert, update, delete on project, project_role, api_key to @extowner@;
+grant update (scoring) on embedding_model to @extowner@;
 
 -- Administration and what runs with the rights of the extension's owner.
 revoke execute on function

@@ -15,7 +15,7 @@ extension_sql_file!("../sql/21_subjects.sql", name = "subjects", requires = ["pr
 extension_sql_file!(
     "../sql/30_memories.sql",
     name = "memories",
-    requires = ["subjects", _signature, _signatures_revised, _encode]
+    requires = ["subjects", _check_scoring, _signature, _signatures_revised, _encode]
 );
 extension_sql_file!("../sql/32_profiles.sql", name = "profiles", requires = ["memories"]);
 extension_sql_file!("../sql/34_documents.sql", name = "documents", requires = ["profiles"]);

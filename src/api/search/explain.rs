@@ -45,7 +45,8 @@ fn memory_search_explain(
     };
     let answers = Spi::connect(|client| answer(client, &request))?;
     let text = id.map(|id| explain(&answers, id, threshold, limit)).transpose()?;
-    let returned = answers.hits.iter().filter(|hit| hit.scored.similarity >= threshold).take(limit).count();
+    let good = answers.hits.iter().filter(|hit| hit.left_out.is_none() && hit.scored.similarity >= threshold);
+    let returned = good.take(limit).count();
     Ok(JsonB(json!({
         "searched": answers.searched,
         "returned": returned,
@@ -60,12 +61,12 @@ fn explain(answers: &Answers, id: &str, threshold: f64, limit: usize) -> Result<
         return Ok(json!({
             "id": id,
             "returned": false,
-            "because": "it was not searched: there is no current text with this id, or the filter keeps it out",
+            "because": "it was not searched: there is no current text with this id, or it is forgotten",
         }));
     };
     let hit = &answers.hits[at];
-    let because = if !hit.shortlisted {
-        Some("too many texts are nearer at first sight, before they are compared token by token")
+    let because = if hit.left_out.is_some() {
+        hit.left_out
     } else if hit.scored.similarity < threshold {
         Some("its similarity is below the threshold")
     } else if at >= limit {

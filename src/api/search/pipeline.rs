@@ -65,8 +65,8 @@ pub struct Hit {
     pub id: String,
     pub updated_at: i64,
     pub scored: Scored,
-    /// Whether it came among the best by itself.
-    pub shortlisted: bool,
+    /// Why it was not among those looked at closer, if it was not.
+    pub left_out: Option<&'static str>,
 }
 
 /// How long each step took.
@@ -93,6 +93,8 @@ struct Scope {
     text_search_config: String,
     model: Model,
     now: i64,
+    /// The embedding model whose vectors are compared: the configured one, if this database has vectors of it.
+    vectors: Option<i16>,
 }
 
 /// The question as the texts are asked.
@@ -108,7 +110,6 @@ struct Asked {
 /// Answers a question.
 pub fn answer(client: &SpiClient<'_>, request: &Request<'_>) -> Result<Answers> {
     let scope = scope(client, request.subject)?;
-    let vectors = model_id(client)?;
     let lexemes = lexemes(client, request.question, &scope)?;
     let mut answers = Answers { hits: Vec::new(), stages: Stages::default(), searched: 0 };
     let mut asked = None;
@@ -116,7 +117,7 @@ pub fn answer(client: &SpiClient<'_>, request: &Request<'_>) -> Result<Answers> 
         let mut clock = Clock::start();
         let mut pools = Vec::new();
         for side in request.sides {
-            pools.push((*side, read(client, request, &scope, vectors, *side, &keys, &lexemes)?));
+            pools.push((*side, read(client, request, &scope, *side, &keys, &lexemes)?));
         }
         clock.lap(&mut answers.stages.signatures);
         let asked = match &mut asked {
@@ -128,7 +129,7 @@ pub fn answer(client: &SpiClient<'_>, request: &Request<'_>) -> Result<Answers> 
                     Keys::Several(_) => Vec::new(),
                 };
                 known.sort_unstable();
-                asked.insert(ask(client, request, &scope, vectors.is_some(), &lexemes, &known)?)
+                asked.insert(ask(client, request, &scope, &lexemes, &known)?)
             }
         };
         clock.lap(&mut answers.stages.meaning);
@@ -141,10 +142,10 @@ pub fn answer(client: &SpiClient<'_>, request: &Request<'_>) -> Result<Answers> 
                 scan::select_eligible(client, *side, &keys, filter, pools)?;
             }
             clock.lap(&mut answers.stages.filter);
-            if let Some(model) = vectors {
+            if let Some(model) = scope.vectors {
                 scan::estimate(client, *side, &keys, model, &asked.meanings, pools)?;
             }
-            score(client, request, &scope, vectors, asked, *side, pools, &mut answers, &mut clock)?;
+            score(client, request, &scope, asked, *side, pools, &mut answers, &mut clock)?;
         }
     }
     answers.hits.sort_by(best_first);
@@ -163,7 +164,6 @@ fn score(
     client: &SpiClient<'_>,
     request: &Request<'_>,
     scope: &Scope,
-    vectors: Option<i16>,
     asked: &Asked,
     side: Side,
     pools: &[Pool],
@@ -182,6 +182,8 @@ fn score(
         .iter()
         .enumerate()
         .flat_map(|(pool, container)| container.shortlist(depth).into_iter().map(move |text| (pool, text)))
+        // What nothing is known of is no answer, however low the threshold.
+        .filter(|(pool, text)| containers[*pool].is_known(*text))
         .collect();
     if pools.len() > 1 {
         let first_evidence = |(pool, text): (usize, usize)| containers[pool].evidence(text);
@@ -199,7 +201,7 @@ fn score(
     }
     clock.lap(&mut answers.stages.shortlist);
 
-    let looks = match vectors {
+    let looks = match scope.vectors {
         Some(model) => {
             let named: Vec<_> =
                 list.iter().map(|(pool, text)| (pools[*pool].subject, pools[*pool].id(*text))).collect();
@@ -217,12 +219,20 @@ fn score(
         for scored in containers[at].rank(&chosen, &late) {
             let explained = request.explained.is_some_and(|id| pool.id(scored.index) == id);
             if scored.similarity >= request.threshold || explained {
+                let left_out = match list[..shortlisted].contains(&(at, scored.index)) {
+                    true => None,
+                    false if !pool.is_eligible(scored.index) => Some("the filter keeps it out"),
+                    false if !containers[at].is_known(scored.index) => {
+                        Some("it has none of the question's words, nor have those around it, and no vector")
+                    }
+                    false => Some("too many texts are nearer at first sight, before they are compared token by token"),
+                };
                 answers.hits.push(Hit {
                     side,
                     subject: pgrx::Uuid::from_bytes(pool.subject),
                     id: pool.id(scored.index).to_owned(),
                     updated_at: pool.facts(scored.index).updated_at,
-                    shortlisted: list[..shortlisted].contains(&(at, scored.index)),
+                    left_out,
                     scored,
                 });
             }
@@ -234,7 +244,7 @@ fn score(
 
 /// Reads where to look. Fails where no project is established.
 fn scope(client: &SpiClient<'_>, subject: Option<&str>) -> Result<Scope> {
-    let rows = select(client, queries::SCOPE, &[subject.into()])?;
+    let rows = select(client, queries::SCOPE, &[subject.into(), gucs::embedding_model().into()])?;
     let row = rows.first();
     let settings: JsonB = required(row.get(4))?;
     Ok(Scope {
@@ -243,10 +253,12 @@ fn scope(client: &SpiClient<'_>, subject: Option<&str>) -> Result<Scope> {
         text_search_config: required(row.get(3))?,
         model: scoring(&settings)?,
         now: required(row.get(5))?,
+        // Of a model that is not installed there may be vectors, but none of the question.
+        vectors: if embedding::is_installed()? { optional(row.get(6))? } else { None },
     })
 }
 
-/// The scoring model of a project.
+/// The weights and the calibration of a search.
 pub fn scoring(settings: &JsonB) -> Result<Model> {
     Model::from_json(&settings.0).map_err(|cause| invalid_parameter_because("invalid setting \"scoring\"", cause))
 }
@@ -270,27 +282,20 @@ fn lexemes(client: &SpiClient<'_>, question: &str, scope: &Scope) -> Result<Vec<
     required(rows.first().get(1))
 }
 
-/// The model whose vectors are compared: the configured one, if it is installed and this database holds vectors of it.
-fn model_id(client: &SpiClient<'_>) -> Result<Option<i16>> {
-    let Some(name) = gucs::embedding_model() else { return Ok(None) };
-    let rows = select(client, queries::MODEL, &[name.into()])?;
-    if !embedding::is_installed()? || rows.is_empty() { Ok(None) } else { optional(rows.first().get(1)) }
-}
-
 /// Reads the signatures of one side, with how often each word of the question occurs; if the question is to be
 /// rewritten, words that nobody used count as those that they were probably meant to be.
 fn read(
     client: &SpiClient<'_>,
     request: &Request<'_>,
     scope: &Scope,
-    model: Option<i16>,
     side: Side,
     keys: &Keys,
     lexemes: &[String],
 ) -> Result<Vec<Pool>> {
     let hashes = |spelling: &dyn Fn(&String) -> u32| Terms::new(lexemes.iter().map(spelling).collect());
     let signatures = |terms: &Terms, vocabulary: Option<&mut HashSet<u32>>| {
-        let looked = Looked { terms, model, now: scope.now, include_forgotten: request.include_forgotten };
+        let looked =
+            Looked { terms, model: scope.vectors, now: scope.now, include_forgotten: request.include_forgotten };
         scan::signatures(client, side, keys, &looked, vocabulary)
     };
     let terms = hashes(&|lexeme| signature::term(lexeme));
@@ -305,14 +310,7 @@ fn read(
 }
 
 /// Takes the names out of the question and gives it to the embedding model.
-fn ask(
-    client: &SpiClient<'_>,
-    request: &Request<'_>,
-    scope: &Scope,
-    has_vectors: bool,
-    all: &[String],
-    known: &[u32],
-) -> Result<Asked> {
+fn ask(client: &SpiClient<'_>, request: &Request<'_>, scope: &Scope, all: &[String], known: &[u32]) -> Result<Asked> {
     let named = rank::name_words(request.question, |hash| known.binary_search(&hash).is_ok());
     let counted = &all[..all.len().min(signature::QUESTION_TERMS)];
     let terms: Vec<usize> = if named.named.is_empty() {
@@ -322,7 +320,7 @@ fn ask(
         (0..counted.len()).filter(|at| left.contains(&counted[*at])).collect()
     };
     let mut meanings = Vec::new();
-    if has_vectors {
+    if scope.vectors.is_some() {
         meanings.extend(embedding::understand(&named.spoken)?);
         if request.rewrite && named.spoken != request.question {
             meanings.extend(embedding::understand(request.question)?);

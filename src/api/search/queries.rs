@@ -18,7 +18,6 @@ use crate::error::{Result, internal};
 pub const SCOPE: &str = include_str!("../../../sql/search/scope.sql");
 pub const SUBJECTS: &str = include_str!("../../../sql/search/subjects.sql");
 pub const LEXEMES: &str = include_str!("../../../sql/search/lexemes.sql");
-pub const MODEL: &str = include_str!("../../../sql/search/model.sql");
 
 /// The queries of one side of a search.
 pub struct Texts {

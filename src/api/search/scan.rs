@@ -18,7 +18,6 @@ use crate::error::{Result, internal};
 
 /// All texts of one side of one subject.
 pub struct Pool {
-    pub side: Side,
     pub subject: [u8; 16],
     ids: String,
     /// Where each id ends.
@@ -52,9 +51,9 @@ impl Codes {
 }
 
 impl Pool {
-    fn new(side: Side, subject: [u8; 16]) -> Self {
+    fn new(subject: [u8; 16]) -> Self {
         let (ids, ends, facts, counts, codes) = Default::default();
-        Pool { side, subject, ids, ends, facts, counts, codes, cosines: Vec::new(), eligible: Vec::new() }
+        Pool { subject, ids, ends, facts, counts, codes, cosines: Vec::new(), eligible: Vec::new() }
     }
 
     /// How many texts there are.
@@ -71,6 +70,11 @@ impl Pool {
     /// What a text's signature says of it.
     pub fn facts(&self, at: usize) -> &Facts {
         &self.facts[at]
+    }
+
+    /// Whether a text may be returned.
+    pub fn is_eligible(&self, at: usize) -> bool {
+        self.eligible.is_empty() || self.eligible[at]
     }
 
     /// The place of a text with this id.
@@ -107,7 +111,7 @@ impl Pool {
             day: facts.day,
             traits: Traits::from_bits(facts.traits as u8),
             same_text: facts.content == question,
-            eligible: self.eligible.is_empty() || self.eligible[at],
+            eligible: self.is_eligible(at),
         };
         self.facts.iter().enumerate().map(text).collect()
     }
@@ -142,7 +146,7 @@ pub fn signatures(
     stream(client, &keys.restrict(Texts::of(side).signatures), &[keys.argument()], true, |row| {
         let subject = row.uuid(0);
         if pools.last().is_none_or(|pool| pool.subject != subject) {
-            pools.push(Pool::new(side, subject));
+            pools.push(Pool::new(subject));
         }
         let Some(pool) = pools.last_mut() else { return Ok(()) };
         for record in signature::records(row.bytes(1)) {

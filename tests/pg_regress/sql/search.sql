@@ -87,7 +87,16 @@ from memory_search('srch_bob', 'baker', max_results => 1);
 -- weights are the project's to change
 begin;
 select project_configure('{"scoring": {"weights": {"cosine": 0}}}') -> 'scoring' as scoring;
-select (score #>> '{contributions,dense}')::numeric = 0 as no_dense from memory_search('srch_bob', 'baker', 0, max_results => 1);
+select (score #>> '{contributions,meaning}')::numeric = 0 as no_meaning from memory_search('srch_bob', 'baker', 0, max_results => 1);
+rollback;
+-- and so are the model's, which the project's go before
+begin;
+update embedding_model set scoring = '{"weights": {"cosine": 0, "share": 0}, "calibration": {"knots": [[-100, 0.5], [100, 0.7]]}}';
+select project_configure('{"scoring": {"weights": {"share": 1}}}') -> 'scoring' as scoring;
+select (score #>> '{contributions,meaning}')::numeric = 0 as no_meaning, (score #>> '{contributions,words}')::numeric > 0 as words,
+       similarity between 0.5 and 0.7 as calibrated
+from memory_search('srch_bob', 'baker', 0, max_results => 1);
+update embedding_model set scoring = '{"weights": {"speed": 1}}';
 rollback;
 select project_configure('{"scoring": {"weights": {"speed": 1}}}');
 select project_configure('{"scoring": 1}');
@@ -133,3 +142,26 @@ select profile_export('srch_bob') #>> '{profile,externalId}' as exported;
 commit;
 
 select profile_erase('srch_ann') ->> 'erased' as a, profile_erase('srch_bob') ->> 'erased' as b;
+
+-- why a text came, and why another did not
+select memory_add('srch_why', 'Ann adopted a golden retriever called Bruno') as bruno, memory_add('srch_why', 'Ann is allergic to peanuts') as peanuts,
+       memory_add('srch_why', 'Ann is training for the Berlin marathon', metadata => '{"sport": true}') as marathon \gset
+select e -> 'searched' as searched, e -> 'returned' as returned, e #> '{text,place}' as place, e #> '{text,returned}' as is_returned,
+       e #> '{text,because}' as because, e #> '{text,score,contributions}' is not null as scored,
+       (select count(*) from jsonb_object_keys(e -> 'milliseconds')) as steps
+from memory_search_explain('srch_why', 'golden retriever', :'bruno') e;
+select e #> '{text,place}' as place, e #>> '{text,because}' as because from memory_search_explain('srch_why', 'golden retriever', :'marathon') e;
+select e #>> '{text,because}' as because from memory_search_explain('srch_why', 'golden retriever', :'bruno', filters => '{"AND": [{"key": "sport", "value": "true"}]}') e;
+select e #>> '{text,because}' as because from memory_search_explain('srch_why', 'golden retriever', 'mem_unknown') e;
+select e #>> '{text,because}' as because from memory_search_explain('srch_why', 'Ann', :'peanuts', 0, max_results => 1) e;
+select e -> 'text' as text from memory_search_explain('srch_why', 'golden retriever') e;
+
+-- a word that nobody used is read as the one that was probably meant, if the question may be rewritten
+select (memory_search_explain('srch_why', 'retreiver', :'bruno', rewrite_query => rewrite) #>> '{text,score,parts,coverage}')::numeric > 0 as found,
+       rewrite
+from (values (false), (true)) t (rewrite);
+
+-- structure given under either name fills the columns
+select memory_add('srch_cols', 'We camped at the lake', metadata => '{"speaker": "Ann", "conversationId": "c1", "sequence": 4, "date": "2024-05-06"}') as a,
+       memory_add('srch_cols', 'It rained', metadata => '{"temporalContext.eventDate": ["2024-05-07"], "temporalContext.documentDate": "2024-06-01"}') as b \gset
+select speaker, conversation_id, sequence, (event_date at time zone 'UTC')::date as day from memory where subject_key = subject_key('srch_cols') order by ordinal;

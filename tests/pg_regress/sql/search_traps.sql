@@ -89,7 +89,7 @@ select bool_and(first.id = m.id) as first_is_the_same, bool_and(first.similarity
 from memory m, lateral (select id, similarity from memory_search('trap_ann', m.content, 0, max_results => 1)) first
 where m.subject_key = subject_key('trap_ann');
 select q, (select max(similarity) <= 0.3 from memory_search('trap_ann', q, 0)) as low, (select count(*) = 0 from memory_search('trap_ann', q)) as nothing
-from (values ('the grammar of Latin subordinate clauses'), ('the boiling point of liquid nitrogen'), ('how are volcanoes formed under the sea')) t (q);
+from (values ('the price of steel in the nineteenth century'), ('the boiling point of liquid nitrogen'), ('how are volcanoes formed under the sea')) t (q);
 
 -- 0 brings most, 1 almost nothing, and what lies between is what 0 brings from there on
 select q, (select count(*) > 6 from memory_search('trap_ann', q, 0, max_results => 100)) as most, (select count(*) <= 1 from memory_search('trap_ann', q, 1)) as almost_nothing

@@ -92,11 +92,9 @@ impl<'a> Container<'a> {
         container
     }
 
-    /// The texts that deserve a closer look, best first: the eligible ones whose first evidence is greatest. A text that
-    /// has none, neither a word of the question, in it or around it, nor a vector to compare, is no answer to anything.
+    /// The texts that deserve a closer look, best first: the eligible ones whose first evidence is greatest.
     pub fn shortlist(&self, depth: usize) -> Vec<usize> {
-        let mut best: Vec<usize> =
-            (0..self.texts.len()).filter(|&at| self.texts[at].eligible && self.is_known(at)).collect();
+        let mut best: Vec<usize> = (0..self.texts.len()).filter(|&at| self.texts[at].eligible).collect();
         let order = |a: &usize, b: &usize| self.best_first((*a, self.early[*a]), (*b, self.early[*b]));
         if depth < best.len() {
             if depth == 0 {
@@ -109,8 +107,8 @@ impl<'a> Container<'a> {
         best
     }
 
-    /// Whether anything is known of a text that the question could be compared with.
-    fn is_known(&self, index: usize) -> bool {
+    /// Whether there is anything to tell a text's worth by: a word of the question in it or around it, or a vector.
+    pub fn is_known(&self, index: usize) -> bool {
         let (text, words) = (&self.texts[index], &self.words[index]);
         text.same_text || text.cosine.is_some() || words.distinct > 0 || words.nearby > 0.0 || words.around > 0.0
     }
