@@ -4,7 +4,7 @@ use pgrx::spi::SpiClient;
 use rules::rank::Late;
 
 use super::Side;
-use super::queries::Texts;
+use super::queries::Queries;
 use super::stream::stream;
 use crate::api::embedding::Meaning;
 use crate::error::Result;
@@ -36,7 +36,7 @@ pub fn look(
     let ids: Vec<String> = list.iter().map(|(_, id)| (*id).to_owned()).collect();
     for meaning in meanings {
         let arguments = [keys.clone().into(), ids.clone().into(), model.into(), meaning.vector.clone().into()];
-        stream(client, Texts::of(side).tokens, &arguments, true, |row| {
+        stream(client, Queries::of(side).tokens, &arguments, true, |row| {
             let place = row.get::<i64>(0).and_then(|place| usize::try_from(place - 1).ok());
             let Some(best) = place.and_then(|place| best.get_mut(place)) else { return Ok(()) };
             let cosine = row.get::<f64>(1).map(|cosine| cosine as f32).filter(|cosine| cosine.is_finite());

@@ -27,7 +27,7 @@ use rules::signature::{self, Terms};
 use super::Side;
 use super::late::look;
 use super::queries::{self, Keys, select};
-use super::scan::{self, Looked, Pool};
+use super::scan::{self, Looked, Pool, PoolTexts};
 use crate::api::embedding::{self, Meaning};
 use crate::error::{Result, internal, invalid_parameter_because};
 use crate::gucs;
@@ -124,20 +124,16 @@ pub fn answer(client: &SpiClient<'_>, request: &Request<'_>) -> Result<Answers> 
             Some(asked) => asked,
             None => {
                 // Whoever speaks in one subject may be a stranger to the next.
-                let mut known: Vec<u32> = match keys {
-                    Keys::One(_) => pools.iter().flat_map(|(_, pools)| pools).flat_map(Pool::speakers).collect(),
-                    Keys::Several(_) => Vec::new(),
-                };
-                known.sort_unstable();
-                asked.insert(ask(client, request, &scope, &lexemes, &known)?)
+                let alone = matches!(keys, Keys::One(_));
+                let pools = || pools.iter().flat_map(|(_, pools)| pools);
+                let known = |hash| alone && pools().any(|pool| pool.speakers.contains(&hash));
+                asked.insert(ask(client, request, &scope, &lexemes, known)?)
             }
         };
         clock.lap(&mut answers.stages.meaning);
         for (side, pools) in &mut pools {
             answers.searched += pools.iter().map(Pool::len).sum::<usize>();
-            pools
-                .iter_mut()
-                .for_each(|pool| pool.keep_terms(lexemes.len().min(signature::QUESTION_TERMS), &asked.terms));
+            pools.iter_mut().for_each(|pool| pool.keep_terms(&asked.terms));
             if let Some(filter) = &request.filter {
                 scan::select_eligible(client, *side, &keys, filter, pools)?;
             }
@@ -146,6 +142,7 @@ pub fn answer(client: &SpiClient<'_>, request: &Request<'_>) -> Result<Answers> 
                 scan::estimate(client, *side, &keys, model, &asked.meanings, pools)?;
             }
             score(client, request, &scope, asked, *side, pools, &mut answers, &mut clock)?;
+            pools.drain(..).for_each(Pool::recycle);
         }
     }
     answers.hits.sort_by(best_first);
@@ -173,8 +170,8 @@ fn score(
     let question = Question { terms: asked.terms.len(), speakers: &asked.speakers, cues: &asked.cues, now: scope.now };
     let same = signature::hash(request.question);
     let depth = request.limit.max(if request.rerank { RERANK_DEPTH } else { DEPTH });
-    let texts: Vec<_> = pools.iter().map(|pool| pool.texts(asked.terms.len(), same)).collect();
-    let containers: Vec<Container<'_>> =
+    let texts: Vec<PoolTexts<'_>> = pools.iter().map(|pool| PoolTexts { pool, question: same }).collect();
+    let containers: Vec<Container<'_, PoolTexts<'_>>> =
         texts.iter().map(|texts| Container::new(question, texts, &scope.model)).collect();
 
     // The best of every subject, then the best of these.
@@ -231,7 +228,7 @@ fn score(
                     side,
                     subject: pgrx::Uuid::from_bytes(pool.subject),
                     id: pool.id(scored.index).to_owned(),
-                    updated_at: pool.facts(scored.index).updated_at,
+                    updated_at: pool.updated_at(scored.index),
                     left_out,
                     scored,
                 });
@@ -310,8 +307,14 @@ fn read(
 }
 
 /// Takes the names out of the question and gives it to the embedding model.
-fn ask(client: &SpiClient<'_>, request: &Request<'_>, scope: &Scope, all: &[String], known: &[u32]) -> Result<Asked> {
-    let named = rank::name_words(request.question, |hash| known.binary_search(&hash).is_ok());
+fn ask(
+    client: &SpiClient<'_>,
+    request: &Request<'_>,
+    scope: &Scope,
+    all: &[String],
+    known: impl Fn(u32) -> bool,
+) -> Result<Asked> {
+    let named = rank::name_words(request.question, known);
     let counted = &all[..all.len().min(signature::QUESTION_TERMS)];
     let terms: Vec<usize> = if named.named.is_empty() {
         (0..counted.len()).collect()

@@ -20,7 +20,7 @@ pub const SUBJECTS: &str = include_str!("../../../sql/search/subjects.sql");
 pub const LEXEMES: &str = include_str!("../../../sql/search/lexemes.sql");
 
 /// The queries of one side of a search.
-pub struct Texts {
+pub struct Queries {
     pub signatures: &'static str,
     pub codes: &'static str,
     pub filter: &'static str,
@@ -28,18 +28,18 @@ pub struct Texts {
     pub rows: &'static str,
 }
 
-impl Texts {
+impl Queries {
     /// Those of a side.
-    pub fn of(side: Side) -> &'static Texts {
+    pub fn of(side: Side) -> &'static Queries {
         match side {
-            Side::Memories => &Texts {
+            Side::Memories => &Queries {
                 signatures: include_str!("../../../sql/search/memory_signatures.sql"),
                 codes: include_str!("../../../sql/search/memory_codes.sql"),
                 filter: include_str!("../../../sql/search/memory_filter.sql"),
                 tokens: include_str!("../../../sql/search/memory_tokens.sql"),
                 rows: include_str!("../../../sql/search/memory_rows.sql"),
             },
-            Side::Chunks => &Texts {
+            Side::Chunks => &Queries {
                 signatures: include_str!("../../../sql/search/chunk_signatures.sql"),
                 codes: include_str!("../../../sql/search/chunk_codes.sql"),
                 filter: include_str!("../../../sql/search/chunk_filter.sql"),

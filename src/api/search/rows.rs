@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Side;
 use super::pipeline::{Hit, optional, required};
-use super::queries::{Texts, select};
+use super::queries::{Queries, select};
 use crate::error::{Result, internal};
 
 /// A row of `memory_search`, in the order of its columns.
@@ -38,7 +38,7 @@ pub fn read(client: &SpiClient<'_>, hits: &[Hit]) -> Result<Vec<Row>> {
         }
         let keys: Vec<pgrx::Uuid> = places.iter().map(|place| hits[*place].subject).collect();
         let ids: Vec<String> = places.iter().map(|place| hits[*place].id.clone()).collect();
-        for row in select(client, Texts::of(side).rows, &[keys.into(), ids.into()])? {
+        for row in select(client, Queries::of(side).rows, &[keys.into(), ids.into()])? {
             let nth = usize::try_from(required::<i64>(row.get(1))?).map_err(internal)?;
             let place = places[nth - 1];
             let hit = &hits[place];

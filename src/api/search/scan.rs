@@ -1,35 +1,58 @@
 //! What a search reads before it knows where to look closer: the signatures of all texts.
 
-use std::collections::HashMap;
-use std::collections::HashSet;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 
 use pgrx::datum::DatumWithOid;
 use pgrx::spi::SpiClient;
 use rules::filter::Filter;
-use rules::rank::{Text, Traits};
+use rules::rank::{Text, Texts, Traits};
 use rules::signature::{self, Facts, Record, Terms};
 
 use super::Side;
-use super::queries::{Keys, Texts, filtered};
+use super::queries::{Keys, Queries, filtered};
 use super::stream::stream;
 use crate::api::embedding::{Meaning, SentenceCode};
 use crate::api::signing::damaged;
 use crate::error::{Result, internal};
 
-/// All texts of one side of one subject.
+/// Bytes that a session keeps between its searches.
+const MOST_KEPT: usize = 4 << 20;
+
+/// All texts of one side of one subject: what the scoring reads of each, and no more, for it reads all of it.
+#[derive(Default)]
 pub struct Pool {
     pub subject: [u8; 16],
     ids: String,
-    /// Where each id ends.
-    ends: Vec<usize>,
-    facts: Vec<Facts>,
-    /// How often each term of the question occurs, text by text.
+    rows: Vec<Row>,
+    /// How often each term of the question occurs, text by text; how many terms are counted.
     counts: Vec<u8>,
+    terms: usize,
     codes: Codes,
-    /// The estimated cosine; NaN where there is no vector. Empty until estimated.
-    cosines: Vec<f32>,
-    /// Whether it may be returned; empty if all may.
-    eligible: Vec<bool>,
+    /// The hashes of all who are known to have said something.
+    pub speakers: HashSet<u32>,
+    /// Whether some texts have the code of another model's vector.
+    lacks_codes: bool,
+}
+
+struct Row {
+    updated_at: i64,
+    ordinal: i64,
+    conversation: u64,
+    /// Where the id ends.
+    end: u32,
+    length: u32,
+    /// The estimated cosine; NaN where there is no vector.
+    cosine: f32,
+    importance: f32,
+    speaker: [u32; 2],
+    content: u32,
+    sequence: Option<i32>,
+    day: Option<i32>,
+    model: u16,
+    traits: u16,
+    /// Whether it may be returned.
+    eligible: bool,
 }
 
 /// The codes of the vectors of some texts of a pool, one after the other.
@@ -37,44 +60,109 @@ pub struct Pool {
 struct Codes {
     signs: Vec<u8>,
     factors: Vec<f32>,
-    texts: Vec<usize>,
+    texts: Vec<u32>,
 }
 
 impl Codes {
+    fn clear(&mut self) {
+        self.signs.clear();
+        self.factors.clear();
+        self.texts.clear();
+    }
+
     fn push(&mut self, text: usize, code: &[u8]) -> Result<()> {
         let code = SentenceCode::read(code).ok_or_else(|| internal("the code of a vector is too short"))?;
         self.signs.extend_from_slice(&code.signs);
         self.factors.push(code.factor);
-        self.texts.push(text);
+        self.texts.push(text as u32);
         Ok(())
     }
 }
 
+/// The texts of a pool as the scoring takes them.
+pub struct PoolTexts<'a> {
+    pub pool: &'a Pool,
+    /// The hash of the question.
+    pub question: u32,
+}
+
+impl Texts for PoolTexts<'_> {
+    fn len(&self) -> usize {
+        self.pool.len()
+    }
+
+    #[inline]
+    fn text(&self, at: usize) -> Text<'_> {
+        let (row, terms) = (&self.pool.rows[at], self.pool.terms);
+        Text {
+            id: "",
+            frequencies: &self.pool.counts[at * terms..(at + 1) * terms],
+            length: row.length,
+            cosine: Some(row.cosine).filter(|cosine| cosine.is_finite()),
+            updated_at: row.updated_at,
+            ordinal: row.ordinal,
+            importance: row.importance,
+            speaker: row.speaker,
+            conversation: row.conversation,
+            sequence: row.sequence,
+            day: row.day,
+            traits: Traits::from_bits(row.traits as u8),
+            same_text: row.content == self.question,
+            eligible: row.eligible,
+        }
+    }
+
+    fn id(&self, at: usize) -> &str {
+        self.pool.id(at)
+    }
+}
+
+thread_local! {
+    /// The memory of the last pool: to get as much anew from the system, page by page, takes longer than to fill it.
+    static SPARE: RefCell<Option<Pool>> = const { RefCell::new(None) };
+}
+
 impl Pool {
-    fn new(subject: [u8; 16]) -> Self {
-        let (ids, ends, facts, counts, codes) = Default::default();
-        Pool { subject, ids, ends, facts, counts, codes, cosines: Vec::new(), eligible: Vec::new() }
+    fn new(subject: [u8; 16], terms: usize) -> Self {
+        let mut pool = SPARE.take().unwrap_or_default();
+        pool.ids.clear();
+        pool.rows.clear();
+        pool.counts.clear();
+        pool.codes.clear();
+        pool.speakers.clear();
+        Pool { subject, terms, lacks_codes: false, ..pool }
+    }
+
+    /// Gives its memory to the next pool, unless it is much.
+    pub fn recycle(mut self) {
+        self.rows.shrink_to_fit();
+        self.codes.signs.shrink_to_fit();
+        let bytes =
+            self.rows.len() * size_of::<Row>() + self.ids.capacity() + self.counts.capacity() + self.codes.signs.len();
+        if bytes <= MOST_KEPT {
+            SPARE.set(Some(self));
+        }
     }
 
     /// How many texts there are.
     pub fn len(&self) -> usize {
-        self.facts.len()
+        self.rows.len()
     }
 
     /// The id of a text.
     pub fn id(&self, at: usize) -> &str {
-        let start = if at == 0 { 0 } else { self.ends[at - 1] };
-        &self.ids[start..self.ends[at]]
+        let start = if at == 0 { 0 } else { self.rows[at - 1].end };
+        &self.ids[start as usize..self.rows[at].end as usize]
     }
 
-    /// What a text's signature says of it.
-    pub fn facts(&self, at: usize) -> &Facts {
-        &self.facts[at]
+    /// When a text was last changed, in microseconds since 1970.
+    pub fn updated_at(&self, at: usize) -> i64 {
+        self.rows[at].updated_at
     }
 
     /// Whether a text may be returned.
     pub fn is_eligible(&self, at: usize) -> bool {
-        self.eligible.is_empty() || self.eligible[at]
+        self.rows[at].eligible
     }
 
     /// The place of a text with this id.
@@ -82,38 +170,85 @@ impl Pool {
         (0..self.len()).find(|at| self.id(*at) == id)
     }
 
-    /// The hashes of all who are known to have said something.
-    pub fn speakers(&self) -> impl Iterator<Item = u32> {
-        self.facts.iter().flat_map(|facts| facts.speaker).filter(|hash| *hash != 0)
-    }
-
     /// Keeps of the counts those of some terms.
-    pub fn keep_terms(&mut self, terms: usize, kept: &[usize]) {
-        if terms > 0 && kept.len() < terms {
-            self.counts =
-                self.counts.chunks_exact(terms).flat_map(|counts| kept.iter().map(|at| counts[*at])).collect();
+    pub fn keep_terms(&mut self, kept: &[usize]) {
+        if kept.len() < self.terms {
+            let mut counts = Vec::with_capacity(kept.len() * self.len());
+            for all in self.counts.chunks_exact(self.terms) {
+                counts.extend(kept.iter().map(|at| all[*at]));
+            }
+            (self.counts, self.terms) = (counts, kept.len());
         }
     }
 
-    /// The texts as the scoring takes them; `terms` is how many are counted, `question` the hash of the question.
-    pub fn texts(&self, terms: usize, question: u32) -> Vec<Text<'_>> {
-        let text = |(at, facts): (usize, &Facts)| Text {
-            id: self.id(at),
-            frequencies: &self.counts[at * terms..(at + 1) * terms],
-            length: facts.length,
-            cosine: self.cosines.get(at).copied().filter(|cosine| cosine.is_finite()),
-            updated_at: facts.updated_at,
-            ordinal: facts.ordinal,
-            importance: facts.importance,
-            speaker: facts.speaker,
-            conversation: facts.conversation,
-            sequence: facts.sequence,
-            day: facts.day,
-            traits: Traits::from_bits(facts.traits as u8),
-            same_text: facts.content == question,
-            eligible: self.is_eligible(at),
+    /// Takes a record in, unless it is left out.
+    fn take(&mut self, record: &Record<'_>, looked: &Looked<'_>) -> Result<bool> {
+        let terms = self.terms;
+        let at = match &record.facts {
+            Some(facts) => {
+                if !looked.lets_in(facts) {
+                    return Ok(false);
+                }
+                let at = self.len();
+                self.ids.push_str(record.id);
+                self.rows.push(Row {
+                    updated_at: facts.updated_at,
+                    ordinal: facts.ordinal,
+                    conversation: facts.conversation,
+                    end: u32::try_from(self.ids.len()).map_err(internal)?,
+                    length: facts.length,
+                    cosine: f32::NAN,
+                    importance: facts.importance,
+                    speaker: facts.speaker,
+                    content: facts.content,
+                    sequence: facts.sequence,
+                    day: facts.day,
+                    model: facts.model,
+                    traits: facts.traits,
+                    eligible: true,
+                });
+                self.counts.resize(self.counts.len() + terms, 0);
+                // In a dialogue the same few take turns.
+                if self.rows[at.saturating_sub(4)..at].iter().all(|row| row.speaker != facts.speaker) {
+                    self.speakers.extend(facts.speaker.into_iter().filter(|hash| *hash != 0));
+                }
+                if let Some(model) = looked.model.map(i16::cast_unsigned) {
+                    if facts.model == model {
+                        self.codes.push(at, record.code)?;
+                    }
+                    self.lacks_codes |= facts.model != 0 && facts.model != model;
+                }
+                at
+            }
+            // Further terms follow soon after the text that they belong to, if that was not left out.
+            None => match (0..self.len()).rev().find(|at| self.id(*at) == record.id) {
+                Some(at) => at,
+                None => return Ok(false),
+            },
         };
-        self.facts.iter().enumerate().map(text).collect()
+        if terms > 0 {
+            looked.terms.count(record, &mut self.counts[at * terms..(at + 1) * terms]);
+        }
+        Ok(true)
+    }
+
+    /// The texts by their ids.
+    fn by_id(&self) -> HashMap<&str, usize> {
+        (0..self.len()).map(|at| (self.id(at), at)).collect()
+    }
+
+    fn estimate(&mut self, meanings: &[Meaning]) -> Result<()> {
+        for meaning in meanings {
+            if self.codes.signs.len() != self.codes.texts.len() * meaning.code_len() {
+                return Err(internal("the codes of vectors have not the length of the model's"));
+            }
+            for (text, cosine) in self.codes.texts.iter().zip(meaning.cosines(&self.codes.signs, &self.codes.factors)) {
+                let row = &mut self.rows[*text as usize];
+                // The larger one; NaN is smaller than anything.
+                row.cosine = cosine.max(row.cosine);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -143,10 +278,10 @@ pub fn signatures(
     mut vocabulary: Option<&mut HashSet<u32>>,
 ) -> Result<Vec<Pool>> {
     let mut pools: Vec<Pool> = Vec::new();
-    stream(client, &keys.restrict(Texts::of(side).signatures), &[keys.argument()], true, |row| {
+    stream(client, &keys.restrict(Queries::of(side).signatures), &[keys.argument()], true, |row| {
         let subject = row.uuid(0);
         if pools.last().is_none_or(|pool| pool.subject != subject) {
-            pools.push(Pool::new(subject));
+            pools.push(Pool::new(subject, looked.terms.len()));
         }
         let Some(pool) = pools.last_mut() else { return Ok(()) };
         for record in signature::records(row.bytes(1)) {
@@ -163,62 +298,6 @@ pub fn signatures(
     Ok(pools)
 }
 
-impl Pool {
-    /// Takes a record in, unless it is left out.
-    fn take(&mut self, record: &Record<'_>, looked: &Looked<'_>) -> Result<bool> {
-        let terms = looked.terms.len();
-        let at = match record.facts {
-            Some(facts) => {
-                if !looked.lets_in(&facts) {
-                    return Ok(false);
-                }
-                let at = self.len();
-                self.ids.push_str(record.id);
-                self.ends.push(self.ids.len());
-                self.facts.push(facts);
-                self.counts.resize(self.counts.len() + terms, 0);
-                if looked.model.is_some_and(|model| facts.model == model.cast_unsigned()) {
-                    self.codes.push(at, record.code)?;
-                }
-                at
-            }
-            // Further terms follow soon after the text that they belong to, if that was not left out.
-            None => match (0..self.len()).rev().find(|at| self.id(*at) == record.id) {
-                Some(at) => at,
-                None => return Ok(false),
-            },
-        };
-        if terms > 0 {
-            looked.terms.count(record, &mut self.counts[at * terms..(at + 1) * terms]);
-        }
-        Ok(true)
-    }
-
-    /// The texts by their ids.
-    fn by_id(&self) -> HashMap<&str, usize> {
-        (0..self.len()).map(|at| (self.id(at), at)).collect()
-    }
-
-    /// Whether a text has a vector of another model than this one, but perhaps one of this as well.
-    fn lacks(&self, model: i16) -> bool {
-        self.facts.iter().any(|facts| facts.model != 0 && facts.model != model.cast_unsigned())
-    }
-
-    fn estimate(&mut self, meanings: &[Meaning]) -> Result<()> {
-        self.cosines = vec![f32::NAN; self.len()];
-        for meaning in meanings {
-            if self.codes.signs.len() != self.codes.texts.len() * meaning.code_len() {
-                return Err(internal("the codes of vectors have not the length of the model's"));
-            }
-            for (text, cosine) in self.codes.texts.iter().zip(meaning.cosines(&self.codes.signs, &self.codes.factors)) {
-                // The larger one; NaN is smaller than anything.
-                self.cosines[*text] = cosine.max(self.cosines[*text]);
-            }
-        }
-        Ok(())
-    }
-}
-
 /// Estimates how near in meaning every text of one side is. Signatures hold the codes of one model; where they are those
 /// of another, while texts get new vectors, the codes are looked up beside the vectors.
 pub fn estimate(
@@ -229,9 +308,9 @@ pub fn estimate(
     meanings: &[Meaning],
     pools: &mut [Pool],
 ) -> Result<()> {
-    if pools.iter().any(|pool| pool.lacks(model)) {
+    if pools.iter().any(|pool| pool.lacks_codes) {
         let codes = with_rows(pools, |places, codes: &mut Vec<(usize, usize, Vec<u8>)>| {
-            stream(client, &keys.restrict(Texts::of(side).codes), &[keys.argument(), model.into()], true, |row| {
+            stream(client, &keys.restrict(Queries::of(side).codes), &[keys.argument(), model.into()], true, |row| {
                 if let Some((pool, text)) = places.find(row.uuid(0), row.bytes(1)) {
                     codes.push((pool, text, row.bytes(2).to_vec()));
                 }
@@ -239,7 +318,7 @@ pub fn estimate(
             })
         })?;
         for (pool, text, code) in codes {
-            if pools[pool].facts[text].model != model.cast_unsigned() {
+            if pools[pool].rows[text].model != model.cast_unsigned() {
                 pools[pool].codes.push(text, &code)?;
             }
         }
@@ -255,7 +334,7 @@ pub fn select_eligible(
     filter: &Filter,
     pools: &mut [Pool],
 ) -> Result<()> {
-    let (sql, parameters) = filtered(Texts::of(side).filter, filter, 2);
+    let (sql, parameters) = filtered(Queries::of(side).filter, filter, 2);
     let mut arguments = vec![keys.argument()];
     arguments.extend(parameters.iter().map(|parameter| DatumWithOid::from(parameter.as_str().to_owned())));
     let passed = with_rows(pools, |places, passed: &mut Vec<(usize, usize)>| {
@@ -266,10 +345,10 @@ pub fn select_eligible(
         })
     })?;
     for pool in pools.iter_mut() {
-        pool.eligible = vec![false; pool.len()];
+        pool.rows.iter_mut().for_each(|row| row.eligible = false);
     }
     for (pool, text) in passed {
-        pools[pool].eligible[text] = true;
+        pools[pool].rows[text].eligible = true;
     }
     Ok(())
 }

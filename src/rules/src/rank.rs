@@ -87,6 +87,37 @@ pub struct Text<'a> {
     pub eligible: bool,
 }
 
+/// All texts that a search may see, however they are kept: there may be many, and most are looked at once.
+pub trait Texts {
+    /// How many there are.
+    fn len(&self) -> usize;
+
+    /// One of them; its id may be left empty.
+    fn text(&self, at: usize) -> Text<'_>;
+
+    /// The id of one of them.
+    fn id(&self, at: usize) -> &str;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Texts for [Text<'_>] {
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn text(&self, at: usize) -> Text<'_> {
+        self[at]
+    }
+
+    fn id(&self, at: usize) -> &str {
+        self[at].id
+    }
+}
+
 /// What late interaction and the full vector say of a text on the shortlist.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Late<'a> {

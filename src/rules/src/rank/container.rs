@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 
-use super::{Model, Question, Text, Traits};
+use super::{Model, Question, Text, Texts, Traits};
 
 /// Terms that lend themselves to neighbours; further ones count in their own texts only.
 const SHARED_TERMS: usize = 64;
@@ -18,9 +18,9 @@ const ALONE: u32 = u32::MAX;
 
 /// All texts that a search may see, scored as far as a first look goes.
 #[derive(Debug)]
-pub struct Container<'a> {
+pub struct Container<'a, T: Texts + ?Sized = [Text<'a>]> {
     pub(super) question: Question<'a>,
-    pub(super) texts: &'a [Text<'a>],
+    pub(super) texts: &'a T,
     pub(super) model: &'a Model,
     /// Whether the question has terms that tell anything.
     pub(super) has_terms: bool,
@@ -62,9 +62,9 @@ pub(super) struct Words {
     pub(super) asks: bool,
 }
 
-impl<'a> Container<'a> {
+impl<'a, T: Texts + ?Sized> Container<'a, T> {
     /// Takes a first look at all texts.
-    pub fn new(question: Question<'a>, texts: &'a [Text<'a>], model: &'a Model) -> Self {
+    pub fn new(question: Question<'a>, texts: &'a T, model: &'a Model) -> Self {
         let (order, place) = places(texts);
         let run = runs(texts, &order);
         let mut words = vec![Words::default(); texts.len()];
@@ -94,7 +94,7 @@ impl<'a> Container<'a> {
 
     /// The texts that deserve a closer look, best first: the eligible ones whose first evidence is greatest.
     pub fn shortlist(&self, depth: usize) -> Vec<usize> {
-        let mut best: Vec<usize> = (0..self.texts.len()).filter(|&at| self.texts[at].eligible).collect();
+        let mut best: Vec<usize> = (0..self.texts.len()).filter(|&at| self.texts.text(at).eligible).collect();
         let order = |a: &usize, b: &usize| self.best_first((*a, self.early[*a]), (*b, self.early[*b]));
         if depth < best.len() {
             if depth == 0 {
@@ -109,7 +109,7 @@ impl<'a> Container<'a> {
 
     /// Whether there is anything to tell a text's worth by: a word of the question in it or around it, or a vector.
     pub fn is_known(&self, index: usize) -> bool {
-        let (text, words) = (&self.texts[index], &self.words[index]);
+        let (text, words) = (self.texts.text(index), &self.words[index]);
         text.same_text || text.cosine.is_some() || words.distinct > 0 || words.nearby > 0.0 || words.around > 0.0
     }
 
@@ -120,9 +120,12 @@ impl<'a> Container<'a> {
 
     /// The total order of results: by evidence, then the newer, then by id.
     pub(super) fn best_first(&self, a: (usize, f64), b: (usize, f64)) -> Ordering {
-        let (left, right) = (&self.texts[a.0], &self.texts[b.0]);
+        let (left, right) = (self.texts.text(a.0), self.texts.text(b.0));
         let newer = || right.updated_at.cmp(&left.updated_at);
-        b.1.total_cmp(&a.1).then_with(newer).then_with(|| left.id.cmp(right.id)).then(a.0.cmp(&b.0))
+        b.1.total_cmp(&a.1)
+            .then_with(newer)
+            .then_with(|| self.texts.id(a.0).cmp(self.texts.id(b.0)))
+            .then(a.0.cmp(&b.0))
     }
 
     /// The text `step` places away, if it is a neighbour of this one.
@@ -134,16 +137,28 @@ impl<'a> Container<'a> {
 }
 
 /// The order of the texts by conversation and place in it, and the place of every text.
-fn places(texts: &[Text<'_>]) -> (Vec<u32>, Vec<u32>) {
+///
+/// Texts are kept in the order of writing, so most conversations come in one stretch that is in order already: it is the
+/// stretches that are sorted.
+fn places(texts: &(impl Texts + ?Sized)) -> (Vec<u32>, Vec<u32>) {
     let count = u32::try_from(texts.len()).expect("a container holds fewer than 2^32 texts");
-    let mut order: Vec<u32> = (0..count).collect();
-    // Stable, which is quick for texts that come in order as they were written.
-    order.sort_by(|&a, &b| {
-        let (a, b) = (&texts[a as usize], &texts[b as usize]);
-        (a.conversation, a.sequence, a.ordinal)
-            .cmp(&(b.conversation, b.sequence, b.ordinal))
-            .then_with(|| a.id.cmp(b.id))
-    });
+    let key = |at: u32| {
+        let text = texts.text(at as usize);
+        (text.conversation, text.sequence, text.ordinal)
+    };
+    let in_order = |a: u32, b: u32| key(a).cmp(&key(b)).then_with(|| id(texts, a).cmp(id(texts, b))).is_le();
+    let mut stretches: Vec<(u32, u32)> = Vec::new();
+    for at in 0..count {
+        match stretches.last_mut() {
+            Some((_, end)) if key(at - 1).0 == key(at).0 && in_order(at - 1, at) => *end = at + 1,
+            _ => stretches.push((at, at + 1)),
+        }
+    }
+    stretches.sort_by(|a, b| key(a.0).cmp(&key(b.0)).then_with(|| id(texts, a.0).cmp(id(texts, b.0))));
+    let mut order: Vec<u32> = stretches.iter().flat_map(|(start, end)| *start..*end).collect();
+    if !stretches.windows(2).all(|pair| in_order(pair[0].1 - 1, pair[1].0)) {
+        order.sort_by(|a, b| key(*a).cmp(&key(*b)).then_with(|| id(texts, *a).cmp(id(texts, *b))));
+    }
     let mut place = vec![0; texts.len()];
     for (at, &index) in (0..count).zip(&order) {
         place[index as usize] = at;
@@ -151,13 +166,17 @@ fn places(texts: &[Text<'_>]) -> (Vec<u32>, Vec<u32>) {
     (order, place)
 }
 
+fn id(texts: &(impl Texts + ?Sized), at: u32) -> &str {
+    texts.id(at as usize)
+}
+
 /// By place, a number that neighbours share.
-fn runs(texts: &[Text<'_>], order: &[u32]) -> Vec<u32> {
+fn runs(texts: &(impl Texts + ?Sized), order: &[u32]) -> Vec<u32> {
     let mut runs = Vec::with_capacity(order.len());
     let mut run = 0;
-    let mut before: Option<&Text<'_>> = None;
+    let mut before: Option<Text<'_>> = None;
     for &index in order {
-        let text = &texts[index as usize];
+        let text = texts.text(index as usize);
         let follows = before.is_some_and(|before| {
             let same_day = before.day.zip(text.day).is_none_or(|(a, b)| a == b);
             // Lines of a dialogue follow each other even if nobody said which dialogue it is; other texts do not.
@@ -179,19 +198,19 @@ fn speaker_tells(words: &[Words]) -> f64 {
 }
 
 /// By text, how well its day fits the dates that the question names; empty if it names none.
-fn date_fits(question: &Question<'_>, texts: &[Text<'_>]) -> Vec<f32> {
+fn date_fits(question: &Question<'_>, texts: &(impl Texts + ?Sized)) -> Vec<f32> {
     if question.cues.dates.is_empty() {
         return Vec::new();
     }
     // Texts of one conversation stand together and tell of one day, and reading a calendar takes its time.
     let mut last = (None, 0.0);
-    let fit = |text: &Text<'_>| {
+    let mut fit = |text: &Text<'_>| {
         if text.day != last.0 {
             last = (text.day, text.day.map_or(0.0, |day| question.cues.fit(day)));
         }
         last.1
     };
-    texts.iter().map(fit).collect()
+    (0..texts.len()).map(|at| fit(&texts.text(at))).collect()
 }
 
 /// Whether the question names who speaks in a text.
@@ -207,12 +226,13 @@ struct Terms {
 }
 
 impl Terms {
-    fn count(question: &Question<'_>, texts: &[Text<'_>], words: &mut [Words], model: &Model) -> Terms {
+    fn count(question: &Question<'_>, texts: &(impl Texts + ?Sized), words: &mut [Words], model: &Model) -> Terms {
         let mut counts = vec![0u32; question.terms];
         let mut length = 0u64;
-        for (text, words) in texts.iter().zip(words) {
+        for (at, words) in words.iter_mut().enumerate() {
+            let text = texts.text(at);
             length += u64::from(text.length);
-            words.named = is_named(question, text);
+            words.named = is_named(question, &text);
             words.asks = text.traits.has(Traits::ASKS);
             for (term, &frequency) in text.frequencies.iter().enumerate().take(question.terms) {
                 if frequency > 0 {
@@ -231,8 +251,9 @@ impl Terms {
         Terms { rarities, total, average_length: length as f64 / texts.len().max(1) as f64 }
     }
 
-    fn weigh_texts(&self, texts: &[Text<'_>], words: &mut [Words], model: &Model) {
-        for (text, words) in texts.iter().zip(words).filter(|(_, words)| words.distinct > 0) {
+    fn weigh_texts(&self, texts: &(impl Texts + ?Sized), words: &mut [Words], model: &Model) {
+        for (at, words) in words.iter_mut().enumerate().filter(|(_, words)| words.distinct > 0) {
+            let text = texts.text(at);
             let saturation = saturation(f64::from(text.length), self.average_length, model);
             let (mut bm25, mut matched) = (0.0, 0.0);
             for (rarity, &frequency) in self.rarities.iter().zip(text.frequencies).filter(|(_, f)| **f > 0) {

@@ -1,7 +1,7 @@
 //! The sum itself: from what is known of a text to its parts, their contributions and its evidence.
 
 use super::container::Container;
-use super::{Contributions, Late, Parts, Scored, Traits, Weights};
+use super::{Contributions, Late, Parts, Scored, Texts, Traits, Weights};
 
 const MICROS_PER_DAY: f64 = 86_400.0 * 1e6;
 
@@ -14,7 +14,7 @@ struct Matched {
     of_before: Option<f64>,
 }
 
-impl Container<'_> {
+impl<T: Texts + ?Sized> Container<'_, T> {
     /// The texts of a shortlist, best first, with what was found about each of them in `late`, in the order of the shortlist.
     ///
     /// The order is total and does not depend on the order of the texts given.
@@ -63,7 +63,7 @@ impl Container<'_> {
     }
 
     fn parts(&self, index: usize, cosine: Cosine, matched: Matched) -> Parts {
-        let (text, words) = (&self.texts[index], &self.words[index]);
+        let (text, words) = (self.texts.text(index), &self.words[index]);
         let weights = &self.model.weights;
         let question = &self.question;
         let [unrelated, related] = weights.related;
@@ -96,7 +96,7 @@ impl Container<'_> {
 
     /// How near a text is to being the question: by the cosine, or without vectors by having the same words and no others.
     fn identity(&self, index: usize, cosine: Cosine) -> f64 {
-        let (text, words) = (&self.texts[index], &self.words[index]);
+        let (text, words) = (self.texts.text(index), &self.words[index]);
         let sameness = if cosine.known {
             cosine.value
         } else if self.has_terms && words.distinct as usize == self.question.terms {
@@ -109,7 +109,7 @@ impl Container<'_> {
     }
 
     fn cosine_of(&self, index: usize, exact: Option<f64>) -> Cosine {
-        match exact.or_else(|| finite(self.texts[index].cosine)) {
+        match exact.or_else(|| finite(self.texts.text(index).cosine)) {
             Some(value) => Cosine { value, known: true },
             None => {
                 let [without, with] = self.model.weights.cosine_by_coverage;

@@ -180,7 +180,7 @@ fn bm25_is_the_textbook_formula() {
     let cues = Cues::default();
     let mut texts = vec![Text { length: 20, ..text("m", &[3], None) }, Text { length: 0, ..text("n", &[1], None) }];
     texts.extend((0..8).map(|_| Text { length: 10, ..text("o", &[0], None) }));
-    let container = Container::new(question(1, &cues), &texts, &model);
+    let container = Container::new(question(1, &cues), &texts[..], &model);
     let expected = (1.0f64 + 8.5 / 2.5).ln() * 3.0 * 1.9 / (3.0 + 0.9 * (0.6 + 0.4 * 2.0));
     let bm25 = container.rank(&[0], &[Late::default()])[0].parts.bm25;
     assert!((bm25 - expected).abs() < 1e-6, "{bm25} {expected}");
@@ -331,7 +331,7 @@ fn the_shortlist_is_the_head_of_the_first_look() {
     let (terms, ids, cues) = (others(&[3, 9], 60), ids(60), Cues::default());
     let texts = dialogue(&terms, &ids);
     let model = Model::default();
-    let container = Container::new(question(2, &cues), &texts, &model);
+    let container = Container::new(question(2, &cues), &texts[..], &model);
     let all = container.shortlist(60);
     for depth in [0, 1, 7, 59, 60, 1000] {
         assert_eq!(container.shortlist(depth), all[..depth.min(60)]);
@@ -429,7 +429,7 @@ fn rank_rows(rows: &[(&Row, &str)], depth: usize) -> Vec<Scored> {
     let asked = Question { speakers: &speakers[..1], ..question(3, &cues) };
     let texts: Vec<Text<'_>> = rows.iter().map(|(row, id)| with_row(id, row)).collect();
     let model = Model::default();
-    let container = Container::new(asked, &texts, &model);
+    let container = Container::new(asked, &texts[..], &model);
     let shortlist = container.shortlist(depth);
     let late: Vec<Late<'_>> =
         shortlist.iter().map(|&index| Late { cosine: rows[index].0.cosine, maxima: &rows[index].0.maxima }).collect();
