@@ -7,7 +7,7 @@ export PG_CONFIG
 LOCKED = mkdir -p .local && flock --close .local/lock
 TESTING = mkdir -p .local && flock --close .local/test.lock
 
-.PHONY: build run stop reset psql install test soak bench clean help
+.PHONY: build run stop reset psql install test soak bench bench-extraction clean help
 
 build: ## build the extension and the model pack
 	@$(LOCKED) tests/run.sh build
@@ -36,8 +36,11 @@ soak: ## run the tests that take long
 bench: ## print the benchmarks
 	@$(TESTING) benches/run.sh
 
+bench-extraction: ## measure extraction on conversations: FILE=conversations.jsonl [OPTIONS='--sample 200 --misses']
+	@cargo run --quiet --release --locked --package rules --example extraction -- $(FILE) $(OPTIONS)
+
 clean: reset ## remove everything that was built
 	rm -rf target .local
 
 help:
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
