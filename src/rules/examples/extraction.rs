@@ -1,8 +1,8 @@
-//! Measures extraction without a model on conversations: `extraction FILE [--sample N] [--misses] [--seed N]`.
+//! Measures extraction without a model on conversations: `extraction FILE [--sample N] [--seed N] [--misses] [--alone]`.
 //!
 //! FILE holds one conversation per line: `{speakers, memories: [{id, date, speaker, text}], questions: [{question, answer,
-//! category, evidence: [ids]}]}`, the form that the LoCoMo data set is easily brought into. Every turn is read alone, as a
-//! message by its speaker on its date; what other turns say cannot help.
+//! category, evidence: [ids]}]}`, the form that the LoCoMo data set is easily brought into. The turns of a session (`session`, or
+//! the same date) are read together, each as a message by its speaker; `--alone` reads every turn by itself.
 //!
 //! A turn is evidence when a question of the categories 1 to 4 names it. Its key words for that question are the content
 //! words of the answer that occur in the turn; the speakers' names are none. The turn is covered when, for each of its
@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::error::Error;
 use std::time::Instant;
 
-use rules::extract::{Extraction, Input, Memory, extract};
+use rules::extract::{Input, Memory, extract};
 use rules::time::{format_micros, parse_micros};
 use serde_json::{Value, json};
 
@@ -36,7 +36,8 @@ const DATE_WORDS: &str = "today tonight yesterday tomorrow day days week weeks w
 struct Turn {
     speaker: String,
     text: String,
-    date: i64,
+    date: String,
+    session: Value,
 }
 
 /// The content words of a text, by their stems.
@@ -74,16 +75,25 @@ fn stem(word: &str) -> String {
     stem
 }
 
-fn read_turn(turn: &Turn) -> Extraction {
-    let message = json!([{ "role": "user", "name": turn.speaker, "content": turn.text }]).to_string();
-    let input = Input {
-        text: &message,
-        input_type: Some("chat history"),
-        now: turn.date,
-        schema: &[],
-        subject_name: Some(&turn.speaker),
-    };
-    extract(&input)
+/// The memories of each turn, read as the messages of its session or alone.
+fn read_turns(turns: &[(String, Turn)], alone: bool) -> Vec<Vec<Memory>> {
+    let mut memories = Vec::new();
+    for session in turns.chunk_by(|(_, a), (_, b)| !alone && a.session == b.session) {
+        let message = |(_, turn): &(String, Turn)| json!({ "role": "user", "name": turn.speaker, "content": turn.text, "timestamp": turn.date });
+        let text = Value::Array(session.iter().map(message).collect()).to_string();
+        let mut read: Vec<Vec<Memory>> = session.iter().map(|_| Vec::new()).collect();
+        let input = Input { text: &text, input_type: Some("chat history"), now: 0, schema: &[], subject_name: None };
+        let extraction = extract(&input);
+        for memory in extraction.memories {
+            let said =
+                |span: &std::ops::Range<usize>| span.start <= memory.evidence.start && memory.evidence.end <= span.end;
+            if let Some(at) = extraction.messages.iter().position(|message| said(&message.span)) {
+                read[at].push(memory);
+            }
+        }
+        memories.append(&mut read);
+    }
+    memories
 }
 
 /// How a turn that answers questions fared.
@@ -185,11 +195,12 @@ struct Options {
     file: String,
     sample: usize,
     misses: bool,
+    alone: bool,
     seed: u64,
 }
 
 fn options() -> Result<Options, Box<dyn Error>> {
-    let mut options = Options { file: String::new(), sample: 0, misses: false, seed: 1 };
+    let mut options = Options { file: String::new(), sample: 0, misses: false, alone: false, seed: 1 };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut number =
@@ -198,11 +209,12 @@ fn options() -> Result<Options, Box<dyn Error>> {
             "--sample" => options.sample = usize::try_from(number()?)?,
             "--seed" => options.seed = number()?,
             "--misses" => options.misses = true,
+            "--alone" => options.alone = true,
             _ => options.file = argument,
         }
     }
     if options.file.is_empty() {
-        return Err("usage: extraction FILE [--sample N] [--seed N] [--misses]".into());
+        return Err("usage: extraction FILE [--sample N] [--seed N] [--misses] [--alone]".into());
     }
     Ok(options)
 }
@@ -215,7 +227,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let options = options()?;
     let words = Words::new();
     let mut all = Tally::default();
-    let mut shown: Vec<(Turn, Extraction)> = Vec::new();
+    let mut shown: Vec<(Turn, Vec<Memory>)> = Vec::new();
     let (mut seconds, mut bytes) = (0.0, 0);
     println!("conversation    turns memories   yielding  evidence    covered     in one      other    nothing");
     for (at, line) in std::fs::read_to_string(&options.file)?.lines().enumerate() {
@@ -223,24 +235,24 @@ fn main() -> Result<(), Box<dyn Error>> {
         let names = words.of(&conversation["speakers"].to_string());
         let mut turns: Vec<(String, Turn)> = Vec::new();
         for turn in conversation["memories"].as_array().ok_or("a conversation has no memories")? {
-            let date = parse_micros(turn["date"].as_str().ok_or("a turn has no date")?)?;
+            let date = format_micros(parse_micros(turn["date"].as_str().ok_or("a turn has no date")?)?)
+                .ok_or("an unwritable date")?;
+            let session = if turn["session"].is_null() { turn["date"].clone() } else { turn["session"].clone() };
             let turn_text = text(&turn["text"]);
             bytes += turn_text.len();
-            turns.push((text(&turn["id"]), Turn { speaker: text(&turn["speaker"]), text: turn_text, date }));
+            turns.push((text(&turn["id"]), Turn { speaker: text(&turn["speaker"]), text: turn_text, date, session }));
         }
-        if at == 0
-            && let Some((_, turn)) = turns.first()
-        {
+        if at == 0 {
             // Compiling the rules is no part of the speed of reading.
-            read_turn(turn);
+            read_turns(&turns, options.alone);
         }
         let started = Instant::now();
-        let mut read: Vec<Extraction> = turns.iter().map(|(_, turn)| read_turn(turn)).collect();
+        let mut read = read_turns(&turns, options.alone);
         seconds += started.elapsed().as_secs_f64();
         let place: HashMap<&str, usize> = turns.iter().enumerate().map(|(at, (id, _))| (id.as_str(), at)).collect();
         let mut tally = Tally { turns: turns.len(), ..Tally::default() };
-        tally.yielding = read.iter().filter(|extraction| !extraction.memories.is_empty()).count();
-        tally.memories = read.iter().map(|extraction| extraction.memories.len()).sum();
+        tally.yielding = read.iter().filter(|memories| !memories.is_empty()).count();
+        tally.memories = read.iter().map(Vec::len).sum();
         let mut outcomes: BTreeMap<usize, (Outcome, String)> = BTreeMap::new();
         for question in conversation["questions"].as_array().into_iter().flatten() {
             if question["category"].as_i64() == Some(5) {
@@ -258,7 +270,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                     words: if of_question { common(&text(&question["question"])) } else { answer },
                     of_question,
                 };
-                let outcome = judge(&words, &read[at].memories, &keys);
+                let outcome = judge(&words, &read[at], &keys);
                 let sought = keys.words.iter().cloned().collect::<Vec<_>>().join(" ");
                 let why = format!("{} | {} | {sought}", text(&question["question"]), text(&question["answer"]));
                 let worst = outcomes.entry(at).or_insert((outcome, why.clone()));
@@ -273,7 +285,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             if options.misses && *outcome < Outcome::Spread {
                 let kind = ["nothing", "other", "", ""][*outcome as usize];
                 println!("{kind}: {}: {}\n    ({why})", turns[*at].1.speaker, turns[*at].1.text);
-                read[*at].memories.iter().for_each(print_memory);
+                read[*at].iter().for_each(print_memory);
             }
         }
         tally.print(&text(&conversation["conv"]));
@@ -290,11 +302,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         usize::try_from((z ^ (z >> 31)) % (below as u64)).unwrap_or(0)
     };
-    shown.retain(|(_, extraction)| !extraction.memories.is_empty());
+    shown.retain(|(_, memories)| !memories.is_empty());
     for _ in 0..options.sample.min(shown.len()) {
-        let (turn, extraction) = shown.swap_remove(random(shown.len()));
+        let (turn, memories) = shown.swap_remove(random(shown.len()));
         println!("\n{}: {}", turn.speaker, turn.text);
-        extraction.memories.iter().for_each(print_memory);
+        memories.iter().for_each(print_memory);
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::rulebook::{RuleBook, normal_key};
-use super::source::{Place, Source, Speaker, Turn, Unit, assign, lines, role_of};
+use super::source::{Place, Setting, Source, Speaker, Turn, Unit, assign, lines, role_of};
 use super::{Input, Role};
 use crate::time::parse_micros;
 
@@ -268,7 +268,7 @@ impl<'a> Reader<'a, '_> {
 
 fn prose_unit<'a>(input: &str, text: String, span: Range<usize>) -> Unit<'a> {
     let place = place(input, &text, &span);
-    Unit::Prose { text: Cow::Owned(text), place, speaker: Speaker::Subject, date: None, chat: false }
+    Unit::Prose { text: Cow::Owned(text), place, speaker: Speaker::Subject, date: None, setting: Setting::Text }
 }
 
 /// A string without escapes stands in the input as it is, one byte behind the opening quotation mark.

@@ -4,44 +4,51 @@
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
-use std::sync::LazyLock;
 
 use jiff::civil::Date;
-use regex::{Captures, Regex};
+use regex::Captures;
 use serde_json::Value;
 
 use super::dates::{self, Tense, When};
 use super::fields::{self, Fields};
-use super::gate::{self, Refusal};
+use super::gate::{self, Refusal, lower_first};
 use super::person::{self, Names};
 use super::rulebook::{Meaning, Rule, RuleBook, SUBJECT};
-use super::source::{self, Place, Speaker, Unit};
+use super::source::{self, Place, Setting, Speaker, Unit};
+use super::talk::{self, Talk};
 use super::{Extraction, Input, Kind, MAX_CONFIDENCE, MAX_INPUT_BYTES, MAX_MEMORIES, Memory, markup, naming, sentence};
 
-struct Learner<'a> {
-    book: &'a RuleBook,
+/// What is said to "you" must say this much besides.
+const MIN_WEIGHT_TO_OTHERS: usize = 4;
+
+/// Reads the parts of a text, one after the other.
+pub(super) struct Learner<'a> {
+    pub(super) book: &'a RuleBook,
     now: i64,
     names: Names,
     name: Option<String>,
     fields: Option<Fields<'a>>,
-    memories: Vec<Memory>,
+    pub(super) memories: Vec<Memory>,
     seen: HashSet<String>,
     /// Sentences read before, by their hash: a text that repeats itself is read once.
     heard: HashSet<u64>,
     refused: BTreeMap<Refusal, usize>,
+    /// What the turn has spoken of, and what it said besides.
+    pub(super) talk: Talk,
+    pub(super) remarks: Vec<Memory>,
     full: bool,
 }
 
 /// Whose sentences are being read, and when they were said.
 #[derive(Clone)]
-struct Voice {
-    name: Option<String>,
-    date: i64,
+pub(super) struct Voice {
+    pub(super) name: Option<String>,
+    pub(super) date: i64,
     /// The subject of the profile, rather than another speaker.
     own: bool,
-    chat: bool,
+    pub(super) setting: Setting,
     /// A leading pronoun means the subject.
-    known: bool,
+    pub(super) known: bool,
 }
 
 /// Learns fields and memories from a text.
@@ -74,6 +81,8 @@ pub(super) fn learn(input: &Input<'_>) -> Extraction {
         seen: HashSet::new(),
         heard: HashSet::new(),
         refused: BTreeMap::new(),
+        talk: Talk::default(),
+        remarks: Vec::new(),
         full: false,
     };
     // A text in the third person names its subject without saying "my name is".
@@ -104,19 +113,27 @@ pub(super) fn learn(input: &Input<'_>) -> Extraction {
 impl Learner<'_> {
     fn unit(&mut self, unit: &Unit<'_>, input: &Input<'_>) {
         match unit {
-            Unit::Prose { text, place, speaker, date, chat } => {
+            Unit::Prose { text, place, speaker, date, setting } => {
                 let mut voice = Voice {
                     name: self.name.clone(),
                     date: date.unwrap_or(self.now),
                     own: true,
-                    chat: *chat,
-                    known: !chat && naming::is_description(input),
+                    setting: *setting,
+                    known: *setting == Setting::Text && naming::is_description(input),
                 };
-                if let Speaker::Named(name) = speaker {
-                    voice.own = self.fields.is_some();
-                    voice.name = Some(name.clone());
+                match speaker {
+                    Speaker::Subject => {}
+                    Speaker::Named(name) => {
+                        voice.own = self.fields.is_some();
+                        voice.name = Some(name.clone());
+                    }
+                    Speaker::Other(name) => {
+                        self.talk = Talk::default();
+                        return self.talk.hand_over(self.book, name.as_deref(), text);
+                    }
                 }
                 self.prose(text, place, &mut voice);
+                self.talk.hand_over(self.book, voice.name.as_deref(), text);
             }
             Unit::Pair { key, value, span } => self.pair(key, value, span),
             Unit::Item { heading, text, span } => self.item(heading, text, span),
@@ -124,12 +141,13 @@ impl Learner<'_> {
         }
     }
 
-    fn refuse(&mut self, refusal: Refusal) {
+    pub(super) fn refuse(&mut self, refusal: Refusal) {
         *self.refused.entry(refusal).or_default() += 1;
     }
 
     fn prose(&mut self, text: &str, place: &Place, voice: &mut Voice) {
         let ranges = sentence::sentences(text);
+        let before = self.memories.len();
         for (at, range) in ranges.iter().enumerate() {
             let taken_back = ranges.get(at + 1).map(|next| &text[next.clone()]);
             if taken_back.is_some_and(|next| next.len() < 25 && self.book.sarcasm.found_in(next)) {
@@ -143,7 +161,7 @@ impl Learner<'_> {
                 continue;
             }
             if self.full {
-                return;
+                break;
             }
             let span = place.span(&range);
             let clean = sentence::cleaned(raw);
@@ -151,10 +169,12 @@ impl Learner<'_> {
                 continue;
             }
             let known = self.sentence(&clean, &span, voice);
-            if !voice.chat {
+            if voice.setting == Setting::Text {
                 voice.known = known.unwrap_or(voice.known);
             }
+            self.talk.next();
         }
+        self.keep_remarks(before, voice);
     }
 
     /// Reads a sentence; says whether its subject is the subject, when it can be told.
@@ -170,7 +190,11 @@ impl Learner<'_> {
         for range in sentence::clauses(text) {
             let clause = &text[range];
             let clause = &clause[gate::trimmed(self.book, clause)];
+            self.talk.dateline(self.book, clause, dates::day_of(voice.date));
+            let resolved = if known { None } else { self.talk.resolved(clause) };
+            let clause = resolved.as_deref().unwrap_or(clause);
             let mine = self.clause(clause, span, &Voice { known, ..voice.clone() });
+            self.talk.hear(self.book, clause);
             known = mine.unwrap_or(known);
             about = about.or(mine);
         }
@@ -178,13 +202,11 @@ impl Learner<'_> {
     }
 
     fn clause(&mut self, clause: &str, span: &Range<usize>, voice: &Voice) -> Option<bool> {
-        let elided = self.book.elided.iter().find(|(_, pattern)| pattern.is_match(clause));
-        let elided = elided.filter(|_| !voice.known && !self.book.not_elided.found_in(clause));
-        if let Some(refusal) = gate::refuse_clause(self.book, clause, elided.is_some()) {
+        let full = if voice.known { None } else { gate::completed(self.book, clause, voice.setting) };
+        if let Some(refusal) = gate::refuse_clause(self.book, clause, full.is_some()) {
             self.refuse(refusal);
             return None;
         }
-        let full = elided.map(|(words, _)| format!("{words} {}", lower_first(clause)));
         let clause = full.as_deref().unwrap_or(clause);
         // A subject that is named is meant even where somebody says "my": "Sarah met my sister" is no statement of hers.
         let named = person::third_person_of(self.book, clause, &self.names, voice.known);
@@ -199,6 +221,7 @@ impl Learner<'_> {
                 let other = clause.split_whitespace().next().is_some_and(|w| w.starts_with(char::is_uppercase));
                 let pronoun =
                     ["She ", "He ", "They ", "It ", "This ", "That ", "The "].iter().any(|w| clause.starts_with(w));
+                self.remark(clause, span, voice);
                 return (other && !pronoun).then_some(false);
             }
         };
@@ -216,22 +239,24 @@ impl Learner<'_> {
 
     /// Reads a canonical sentence by the rules.
     fn statement(&mut self, canonical: &str, span: &Range<usize>, voice: &Voice, aside: bool) {
-        static YOU: LazyLock<Regex> =
-            LazyLock::new(|| Regex::new(r"(?i)\b(?:you|your|yours|you're|you've|u|ur)\b").expect("a valid pattern"));
         let today = dates::day_of(voice.date);
         let future = self.book.future.found_in(canonical);
         let tense = if !future && self.book.pastish.found_in(canonical) { Tense::Past } else { Tense::Future };
-        let when = dates::find(self.book, canonical, today, tense);
+        let mut when = dates::find(self.book, canonical, today, tense);
+        if when.is_empty() && tense == Tense::Past && canonical.starts_with(SUBJECT) {
+            when.extend(self.talk.carried(canonical));
+        }
         if voice.own
             && let Some(fields) = &mut self.fields
         {
             fields.statement(canonical, span);
         }
         let mut more = false;
-        let addressed = YOU.is_match(canonical);
+        let addressed =
+            self.book.addressed.found_in(canonical) && talk::weight(self.book, canonical) < MIN_WEIGHT_TO_OTHERS;
         let core = &canonical[self.preface(canonical, &when)..];
         if !core.starts_with(SUBJECT) && aside && self.book.deictic.found_in(core) {
-            self.refuse(Refusal::SmallTalk);
+            self.remark(canonical, span, voice);
             return;
         }
         for rule in &self.book.rules {
@@ -254,11 +279,13 @@ impl Learner<'_> {
             }
             // What is said to "you" is talk, unless a rule knows precisely what it states.
             let loose = rule.meaning.slot.is_none() && rule.meaning.confidence < 0.85;
-            if addressed && loose {
+            let vague = rule.meaning.slot.is_none() && rule.meaning.confidence < 0.8 && when.is_empty();
+            if addressed && loose || vague && talk::weight(self.book, core) == 0 {
                 self.refuse(Refusal::SmallTalk);
                 return;
             }
             if aside && !core.starts_with(SUBJECT) && rule.meaning.slot.is_none() && loose && too_thin(canonical) {
+                self.remark(canonical, span, voice);
                 return;
             }
             let found = Found { rule, groups: &groups, value, canonical, when: &when, tense, today };
@@ -331,7 +358,7 @@ impl Learner<'_> {
         }
     }
 
-    fn keep(&mut self, mut memory: Memory) {
+    pub(super) fn keep(&mut self, mut memory: Memory) {
         if memory.content.is_empty() || !memory.content.contains(' ') {
             return;
         }
@@ -400,7 +427,8 @@ impl Learner<'_> {
         }
         let values: Vec<String> = match value {
             Value::String(text) if meaning.say.as_deref() == Some("{v}") || is_sentence(book, text) => {
-                let mut voice = Voice { name: self.name.clone(), date: self.now, own: true, chat: false, known: true };
+                let mut voice =
+                    Voice { name: self.name.clone(), date: self.now, own: true, setting: Setting::Text, known: true };
                 return self.prose(text, &Place::Within(span.clone()), &mut voice);
             }
             Value::String(text)
@@ -428,7 +456,8 @@ impl Learner<'_> {
         let book = self.book;
         let Some(meaning) = book.key(markup::bare_key(heading)) else { return };
         if is_sentence(book, text) || meaning.say.as_deref() == Some("{v}") {
-            let mut voice = Voice { name: self.name.clone(), date: self.now, own: true, chat: true, known: true };
+            let mut voice =
+                Voice { name: self.name.clone(), date: self.now, own: true, setting: Setting::Chat, known: true };
             return self.prose(text, &Place::Within(span.clone()), &mut voice);
         }
         if let Some(fields) = &mut self.fields {
@@ -443,7 +472,7 @@ impl Learner<'_> {
     fn log(&mut self, text: &str, date: Option<i64>, span: &Range<usize>) {
         let at = date.unwrap_or(self.now);
         let clean = sentence::cleaned(text);
-        let voice = Voice { name: self.name.clone(), date: at, own: true, chat: true, known: false };
+        let voice = Voice { name: self.name.clone(), date: at, own: true, setting: Setting::Chat, known: false };
         let before = self.memories.len();
         if person::first_person(self.book, &clean).is_some() {
             self.sentence(&clean, span, &voice);
@@ -520,7 +549,7 @@ fn place_in_time(memory: &mut Memory, found: &Found<'_>, meaning: &Meaning) {
 }
 
 /// The sentence with dates in place of words that only mean something on the day they are said.
-fn dated(canonical: &str, when: &[When], keep: bool) -> String {
+pub(super) fn dated(canonical: &str, when: &[When], keep: bool) -> String {
     if keep {
         return canonical.to_owned();
     }
@@ -534,15 +563,6 @@ fn dated(canonical: &str, when: &[When], keep: bool) -> String {
     }
     out.push_str(&canonical[from..]);
     out
-}
-
-fn lower_first(text: &str) -> String {
-    let first = text.split_whitespace().next().unwrap_or_default();
-    if first == "I" || first.starts_with("I'") {
-        return text.to_owned();
-    }
-    let mut chars = text.chars();
-    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
 }
 
 fn scalar(value: &Value) -> Option<String> {

@@ -7,6 +7,7 @@
 //!   sentence   turns into sentences, sentences into clauses, each with its place in the input
 //!   gate       drops what is no statement: questions, requests, hypotheticals, sarcasm, quoted speech, small talk
 //!   person     "I love my dog" and "She loves her dog" become one canonical sentence about a marked subject
+//!   talk       "She is a doctor" is about the sister of the sentence before
 //!   rulebook   patterns over canonical sentences say what was stated: kind, slot, how sure, how lasting
 //! ```
 //!
@@ -21,9 +22,11 @@ mod learn;
 mod markup;
 mod naming;
 mod person;
+mod remark;
 mod rulebook;
 pub(crate) mod sentence;
 mod source;
+mod talk;
 mod zones;
 
 #[cfg(test)]
