@@ -65,6 +65,30 @@ pub(super) fn trimmed(book: &RuleBook, text: &str) -> Range<usize> {
     start..end
 }
 
+/// The place of a sentence without the name of the person it is said to: "Thanks, Ann", "Ann, I moved".
+pub(super) fn without_names(text: &str, people: &[String]) -> Range<usize> {
+    let is_name = |word: &str| {
+        let lower = word.to_lowercase();
+        // Short forms as well: "Mel" is Melanie.
+        word.starts_with(char::is_uppercase)
+            && lower.chars().count() > 1
+            && people.iter().any(|name| name.starts_with(&lower))
+    };
+    let (mut start, mut end) = (0, text.len());
+    if let Some((name, rest)) = text.split_once(", ")
+        && is_name(name)
+    {
+        start = text.len() - rest.len();
+    }
+    let stripped = text[start..].trim_end_matches(['.', '!', ' ']);
+    if let Some((before, name)) = stripped.rsplit_once(", ")
+        && is_name(name)
+    {
+        end = start + before.len();
+    }
+    start..end
+}
+
 /// A clause whose subject was left out, with its subject: "Been learning guitar", "Here's my new boat" in a chat.
 pub(super) fn completed(book: &RuleBook, clause: &str, setting: Setting) -> Option<String> {
     if setting == Setting::People

@@ -19,7 +19,7 @@ use super::talk::{self, Talk};
 use super::{Extraction, Input, Kind, MAX_CONFIDENCE, MAX_INPUT_BYTES, MAX_MEMORIES, Memory, markup, naming, sentence};
 
 /// What is said to "you" must say this much besides.
-const MIN_WEIGHT_TO_OTHERS: usize = 4;
+const MIN_WEIGHT_TO_OTHERS: usize = 3;
 
 /// Reads the parts of a text, one after the other.
 pub(super) struct Learner<'a> {
@@ -35,6 +35,8 @@ pub(super) struct Learner<'a> {
     refused: BTreeMap<Refusal, usize>,
     /// What the turn has spoken of, and what it said besides.
     pub(super) talk: Talk,
+    /// First names of those who speak, in lower case.
+    people: Vec<String>,
     pub(super) remarks: Vec<Memory>,
     full: bool,
 }
@@ -71,6 +73,9 @@ pub(super) fn learn(input: &Input<'_>) -> Extraction {
     let named =
         (!source.several).then(|| naming::own_name(book, &source.units, naming::is_description(input))).flatten();
     let name = given.or_else(|| named.clone().map(|(name, _)| name));
+    let mut people: Vec<String> = source.messages.iter().filter_map(|turn| first_name(turn.name.as_deref()?)).collect();
+    people.sort_unstable();
+    people.dedup();
     let mut learner = Learner {
         book,
         now: input.now,
@@ -82,6 +87,7 @@ pub(super) fn learn(input: &Input<'_>) -> Extraction {
         heard: HashSet::new(),
         refused: BTreeMap::new(),
         talk: Talk::default(),
+        people,
         remarks: Vec::new(),
         full: false,
     };
@@ -179,6 +185,8 @@ impl Learner<'_> {
 
     /// Reads a sentence; says whether its subject is the subject, when it can be told.
     fn sentence(&mut self, text: &str, span: &Range<usize>, voice: &Voice) -> Option<bool> {
+        self.talk.dateline(self.book, text, dates::day_of(voice.date));
+        let text = &text[gate::without_names(text, &self.people)];
         let whole = text;
         let text = &text[gate::trimmed(self.book, text)];
         if let Some(refusal) = gate::refuse_sentence(self.book, whole, text) {
@@ -521,6 +529,10 @@ fn hash(sentence: &str, voice: &Voice) -> u64 {
     let mut hasher = DefaultHasher::new();
     (sentence, &voice.name, voice.date, voice.known).hash(&mut hasher);
     hasher.finish()
+}
+
+fn first_name(name: &str) -> Option<String> {
+    name.split_whitespace().next().map(str::to_lowercase)
 }
 
 /// What a rule found in a canonical sentence.

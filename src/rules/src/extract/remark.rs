@@ -12,9 +12,11 @@ use super::rulebook::SUBJECT;
 use super::source::Setting;
 use super::{Kind, Memory, dates, person, talk};
 
-/// How much a remark must say beside something learned, and alone.
-const MIN_WEIGHT: usize = 2;
-const MIN_WEIGHT_ALONE: usize = 3;
+/// How much a remark on the world at large must say beside something learned; any other must say anything.
+const MIN_WEIGHT_GENERAL: usize = 2;
+
+/// How much the remarks of a turn must say together when nothing was learned from it.
+const MIN_WEIGHT_ALONE: usize = 4;
 
 impl Learner<'_> {
     /// Notes a clause that is not about its speaker.
@@ -23,14 +25,17 @@ impl Learner<'_> {
         if voice.setting == Setting::Text || voice.known {
             return;
         }
-        if book.addressed.found_in(clause) || book.empty.found_in(clause) || talk::weight(book, clause) < MIN_WEIGHT {
+        let least = if self.is_general(clause) { MIN_WEIGHT_GENERAL } else { 1 };
+        if book.addressed.found_in(clause) || book.empty.found_in(clause) || talk::weight(book, clause) < least {
             return self.refuse(Refusal::SmallTalk);
         }
         let today = dates::day_of(voice.date);
         let tense = if book.pastish.found_in(clause) { dates::Tense::Past } else { dates::Tense::Future };
         let when = dates::find(book, clause, today, tense);
         let said = dated(clause, &when, false);
-        let thing = if book.deictic.found_in(clause) { self.talk.thing(book) } else { None };
+        // A pronoun points back, and so does an answer that is no sentence.
+        let points_back = book.deictic.found_in(clause) || self.talk.answers() && !book.finite.found_in(clause);
+        let thing = if points_back { self.talk.thing(book) } else { None };
         let canonical = match thing {
             Some(thing) => format!("{SUBJECT} said of {thing}: {said}"),
             None => format!("{SUBJECT} said: {said}"),
@@ -51,18 +56,27 @@ impl Learner<'_> {
         });
     }
 
+    /// Whether something is said of the world at large, rather than of what has been.
+    fn is_general(&self, clause: &str) -> bool {
+        self.book.general.found_in(clause) && !self.book.over.found_in(clause)
+    }
+
     /// Keeps the remarks of a turn that taught something, and in a conversation among people the weighty ones of any.
     pub(super) fn keep_remarks(&mut self, before: usize, voice: &Voice) {
         let taught = self.memories.len() > before;
-        let remarks = std::mem::take(&mut self.remarks);
-        for remark in remarks {
-            let said = remark.content.split_once(": ").map_or("", |(_, said)| said);
-            let weighty = voice.setting == Setting::People
-                && talk::weight(self.book, said) >= MIN_WEIGHT_ALONE
-                && !self.book.general.found_in(said);
-            if taught || weighty {
-                self.keep(remark);
+        let book = self.book;
+        let said = |remark: &Memory| remark.content.split_once(": ").map_or(String::new(), |(_, said)| said.to_owned());
+        let mut remarks = std::mem::take(&mut self.remarks);
+        if !taught {
+            remarks.retain(|remark| !self.is_general(&said(remark)));
+            let of_topic = |remark: &Memory| usize::from(remark.content.contains(" said of "));
+            let weight: usize = remarks.iter().map(|remark| talk::weight(book, &said(remark)) + of_topic(remark)).sum();
+            if voice.setting != Setting::People || weight < MIN_WEIGHT_ALONE {
+                remarks.clear();
             }
+        }
+        for remark in remarks {
+            self.keep(remark);
         }
         // In the order of the text.
         self.memories[before..].sort_by_key(|memory| memory.evidence.start);

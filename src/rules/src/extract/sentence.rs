@@ -142,7 +142,7 @@ fn is_pictograph(c: char) -> bool {
 static BOUNDARY: LazyLock<Regex> = LazyLock::new(|| {
     let pattern = concat!(
         r"(?i)(?P<mark>[,;–—]|\s?-|\.\.\.)?\s+(?P<and>(?:and|but|so|plus|yet)\s+)?(?:(?:also|then|now|currently|recently|actually)\s+)?",
-        r"(?P<next>(?:i|i'm|im|i've|ive|i'd|i'll|we|we're|we've|my|our|she|he|she's|he's|they|they're|you|you're|you'd|maybe)\s)"
+        r"(?P<next>(?:i|i'm|im|i've|ive|i'd|i'll|we|we're|we've|we'd|we'll|my|our|she|he|she's|he's|they|they're|you|you're|you'd|maybe)\s)"
     );
     Regex::new(pattern).expect("a valid pattern")
 });

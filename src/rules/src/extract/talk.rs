@@ -33,6 +33,8 @@ pub(super) struct Talk {
     he: Option<Mention>,
     they: Option<Mention>,
     thing: Option<Mention>,
+    /// The thing is what was asked about, and nothing was said since.
+    asked: bool,
     /// When it was, said ahead of what happened: "Last week was wild".
     when: Option<(When, usize)>,
 }
@@ -40,6 +42,7 @@ pub(super) struct Talk {
 impl Talk {
     /// Goes on to the next sentence.
     pub(super) fn next(&mut self) {
+        self.asked = false;
         self.when = self.when.take().map(|(when, age)| (when, age + 1)).filter(|(_, age)| *age < REACH);
         for mention in [&mut self.she, &mut self.he, &mut self.they, &mut self.thing] {
             if let Some(known) = mention {
@@ -71,7 +74,13 @@ impl Talk {
             let article = if groups["d"].eq_ignore_ascii_case("your") { "my" } else { "the" };
             is_thing(book, &what).then(|| format!("{article} {what}"))
         });
+        self.asked = asked.is_some();
         self.thing = asked.map(|words| Mention { words, age: 1 });
+    }
+
+    /// Whether what is said now may be an answer.
+    pub(super) fn answers(&self) -> bool {
+        self.asked
     }
 
     /// Notes the date of a clause that says nothing else.
@@ -185,11 +194,17 @@ fn definite(article: &str) -> &str {
     }
 }
 
-/// How many words of a text say something: names, things and deeds rather than praise and particles.
+/// How much a text says: its names, things and deeds without praise and particles. A name inside it counts twice.
 pub(super) fn weight(book: &RuleBook, text: &str) -> usize {
-    let words = text.split(|c: char| !c.is_alphanumeric() && c != '\'' && c != '-');
-    let words = words.map(|word| word.trim_matches(['\'', '-']).to_lowercase());
-    words.filter(|word| word.chars().count() > 1 && !word.contains(SUBJECT) && !book.thin.contains(word)).count()
+    let words = text.split(|c: char| !c.is_alphanumeric() && c != '\'' && c != '-' && c != SUBJECT);
+    let words = words.map(|word| word.trim_matches(['\'', '-'])).filter(|word| !word.is_empty()).enumerate();
+    let weights = words.map(|(at, word)| {
+        let name = at > 0 && word.starts_with(char::is_uppercase);
+        let says = word.chars().nth(1).is_some() || word.starts_with(|c: char| c.is_ascii_digit());
+        let says = says && !word.contains(SUBJECT) && !book.thin.contains(&word.to_lowercase());
+        usize::from(says) * if name { 2 } else { 1 }
+    });
+    weights.sum()
 }
 
 #[cfg(test)]
