@@ -110,6 +110,8 @@ fn resolve(
             };
             one(today.nth_weekday(nth, weekday).ok()?)
         }
+        // "Built in two days" tells how long it took.
+        DateOp::Ago if offset > 0 && tense == Tense::Past => None,
         DateOp::Ago => {
             let n = group("n")?;
             let n = n.parse().ok().or_else(|| book.numbers.get(&n).copied())? * i64::from(offset);

@@ -263,7 +263,7 @@ impl Learner<'_> {
         let addressed =
             self.book.addressed.found_in(canonical) && talk::weight(self.book, canonical) < MIN_WEIGHT_TO_OTHERS;
         let core = &canonical[self.preface(canonical, &when)..];
-        if !core.starts_with(SUBJECT) && aside && self.book.deictic.found_in(core) {
+        if aside && self.book.deictic.found_in(canonical) {
             self.remark(canonical, span, voice);
             return;
         }

@@ -139,8 +139,17 @@ fn is_first_person(word: &str) -> bool {
 /// Whether "we" says something of the group that is not true of each of it.
 fn is_group(list: &[Token]) -> bool {
     let has = |word: &str| list.iter().any(|t| t.lower == word);
+    let all = list.iter().position(|t| t.lower == "all");
+    let we_all = all.is_some_and(|at| list[at.saturating_sub(2)..at].iter().any(|t| t.lower == "we"));
     has("we")
-        && (has("both") || has("together") || has("met") || has("other") || has("couple") || has("team") || has("each"))
+        && (we_all
+            || has("both")
+            || has("together")
+            || has("met")
+            || has("other")
+            || has("couple")
+            || has("team")
+            || has("each"))
 }
 
 /// Common misspellings and slang, before anything else looks at the words.

@@ -141,7 +141,7 @@ fn is_pictograph(c: char) -> bool {
 
 static BOUNDARY: LazyLock<Regex> = LazyLock::new(|| {
     let pattern = concat!(
-        r"(?i)(?P<mark>[,;–—]|\s?-|\.\.\.)?\s+(?P<and>(?:and|but|so|plus|yet)\s+)?(?:(?:also|then|now|currently|recently|actually)\s+)?",
+        r"(?i)(?:(?P<dash>\s*(?:--|—)\s*)|(?P<mark>[,;–—]|\s?-|\.\.\.)?\s+)(?P<and>(?:and|but|so|plus|yet)\s+)?(?:(?:also|then|now|currently|recently|actually)\s+)?",
         r"(?P<next>(?:i|i'm|im|i've|ive|i'd|i'll|we|we're|we've|we'd|we'll|my|our|she|he|she's|he's|they|they're|you|you're|you'd|maybe)\s)"
     );
     Regex::new(pattern).expect("a valid pattern")
@@ -167,7 +167,7 @@ pub(super) fn clauses(sentence: &str) -> Vec<Range<usize>> {
     let mut start = 0;
     for hit in BOUNDARY.captures_iter(sentence) {
         let (Some(whole), Some(next)) = (hit.get(0), hit.name("next")) else { continue };
-        if hit.name("mark").is_none() && hit.name("and").is_none() {
+        if ["mark", "dash", "and"].iter().all(|name| hit.name(name).is_none()) {
             continue;
         }
         let left = &sentence[start..whole.start()];
