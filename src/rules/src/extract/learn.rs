@@ -13,6 +13,7 @@ use super::dates::{self, Tense, When};
 use super::fields::{self, Fields};
 use super::gate::{self, Refusal, lower_first};
 use super::person::{self, Names};
+use super::remark::Remark;
 use super::rulebook::{Meaning, Rule, RuleBook, SUBJECT};
 use super::source::{self, Place, Setting, Speaker, Unit};
 use super::talk::{self, Talk};
@@ -37,7 +38,7 @@ pub(super) struct Learner<'a> {
     pub(super) talk: Talk,
     /// First names of those who speak, in lower case.
     people: Vec<String>,
-    pub(super) remarks: Vec<Memory>,
+    pub(super) remarks: Vec<Remark>,
     full: bool,
 }
 
@@ -219,11 +220,12 @@ impl Learner<'_> {
         // A subject that is named is meant even where somebody says "my": "Sarah met my sister" is no statement of hers.
         let named = person::third_person_of(self.book, clause, &self.names, voice.known);
         let own = person::first_person(self.book, clause);
-        let (canonical, about) = match (named, own) {
-            (Some(canonical), _) if voice.own => (canonical, true),
+        // Behind "I" a "she" is somebody else, behind the subject's name it is the subject.
+        let (canonical, about, known) = match (named, own) {
+            (Some(canonical), _) if voice.own => (canonical, true, true),
             (_, Some(canonical)) => {
                 let about = canonical.starts_with(SUBJECT);
-                (canonical, about)
+                (canonical, about, false)
             }
             _ => {
                 let other = clause.split_whitespace().next().is_some_and(|w| w.starts_with(char::is_uppercase));
@@ -235,14 +237,14 @@ impl Learner<'_> {
         };
         if self.book.small_talk.found_in(&canonical) {
             self.refuse(Refusal::SmallTalk);
-            return Some(about);
+            return Some(known);
         }
         for part in person::sentences_of(self.book, &canonical) {
             if !self.book.small_talk.found_in(&part) {
                 self.statement(&part, span, voice, !about);
             }
         }
-        Some(about)
+        Some(known)
     }
 
     /// Reads a canonical sentence by the rules.
@@ -554,7 +556,8 @@ fn place_in_time(memory: &mut Memory, found: &Found<'_>, meaning: &Meaning) {
     if whole_past || ahead || meaning.plan {
         memory.event_date = Some(dates::micros_of(when.start));
     }
-    if ahead && !memory.is_static {
+    if ahead && (!memory.is_static || memory.slot.is_none()) {
+        memory.is_static = false;
         memory.kind = Kind::Event;
         memory.forget_after = Some(dates::after(when.end));
     }

@@ -30,6 +30,8 @@ mod talk;
 mod zones;
 
 #[cfg(test)]
+mod cases;
+#[cfg(test)]
 mod tests;
 
 use std::ops::Range;

@@ -291,6 +291,9 @@ impl Flip<'_> {
         let (word, many) = self.subject(self.list[at].lower.starts_with("we"));
         let verb = if many { plural } else { singular };
         self.list[at].word = format!("{word} {verb}");
+        if verb == "is" {
+            self.agree_coordinated(at + 1, true);
+        }
     }
 
     fn is_past(&self, word: &str) -> bool {
@@ -327,7 +330,7 @@ impl Flip<'_> {
                 // Said and done: the word is not to be looked at again.
                 self.list[at].lower.clear();
                 self.list[at].word = if negated { format!("{verb} not") } else { verb.to_owned() };
-                !negated && matches!(verb, "has" | "does")
+                !negated && matches!(verb, "has" | "does" | "is")
             }
             None if plural || negated || self.book.modals.contains(base) || self.is_past(base) => false,
             None if base.is_empty() || !base.bytes().all(|b| b.is_ascii_lowercase()) || base.ends_with("ing") => false,
@@ -337,11 +340,13 @@ impl Flip<'_> {
             }
         };
         if present {
-            self.agree_coordinated(at + 1);
+            let after_be = self.list[at].word == "is";
+            self.agree_coordinated(at + 1, after_be);
         }
     }
 
-    fn agree_coordinated(&mut self, from: usize) {
+    /// "I have a dog and work": what follows "and" agrees as well. After "I am" only verbs that are no nouns do.
+    fn agree_coordinated(&mut self, from: usize, after_be: bool) {
         let stop: HashSet<&str> =
             ["i", "we", "you", "he", "she", "they", "it", "who", "that", "which", "to", "been"].into();
         for at in from..self.list.len() {
@@ -357,6 +362,7 @@ impl Flip<'_> {
                 .list
                 .get(verb)
                 .is_some_and(|t| t.gap.trim().is_empty() && (self.book.verbs.contains(&t.lower) || t.lower == "don't"));
+            let known = known && (!after_be || self.book.plain_verbs.contains(&self.list[verb].lower));
             // A bare word at the end is more likely a noun: "I love food and travel".
             let governs = self.list.get(verb + 1).is_some_and(|t| t.gap.trim().is_empty() && t.lower != "and");
             if known && governs {

@@ -18,6 +18,14 @@ const MIN_WEIGHT_GENERAL: usize = 2;
 /// How much the remarks of a turn must say together when nothing was learned from it.
 const MIN_WEIGHT_ALONE: usize = 4;
 
+/// Something said, until it is known whether the turn it was said in teaches anything.
+pub(super) struct Remark {
+    memory: Memory,
+    weight: usize,
+    /// Said of the world at large.
+    general: bool,
+}
+
 impl Learner<'_> {
     /// Notes a clause that is not about its speaker.
     pub(super) fn remark(&mut self, clause: &str, span: &Range<usize>, voice: &Voice) {
@@ -25,8 +33,9 @@ impl Learner<'_> {
         if voice.setting == Setting::Text || voice.known {
             return;
         }
+        let weight = talk::weight(book, clause);
         let least = if self.is_general(clause) { MIN_WEIGHT_GENERAL } else { 1 };
-        if book.addressed.found_in(clause) || book.empty.found_in(clause) || talk::weight(book, clause) < least {
+        if book.addressed.found_in(clause) || book.empty.found_in(clause) || weight < least {
             return self.refuse(Refusal::SmallTalk);
         }
         let today = dates::day_of(voice.date);
@@ -36,24 +45,29 @@ impl Learner<'_> {
         // A pronoun points back, and so does an answer that is no sentence.
         let points_back = book.deictic.found_in(clause) || self.talk.answers() && !book.finite.found_in(clause);
         let thing = if points_back { self.talk.thing(book) } else { None };
+        let named = thing.is_some();
         let canonical = match thing {
             Some(thing) => format!("{SUBJECT} said of {thing}: {said}"),
             None => format!("{SUBJECT} said: {said}"),
         };
-        self.remarks.push(Memory {
+        let ahead = when.first().filter(|when| tense == dates::Tense::Future && when.end >= today);
+        let over = when.first().filter(|_| tense == dates::Tense::Past);
+        let memory = Memory {
             content: person::render(&canonical, voice.name.as_deref()),
             subject: voice.name.clone(),
-            kind: Kind::Context,
+            kind: if ahead.is_some() { Kind::Event } else { Kind::Context },
             slot: None,
             value: None,
             negated: false,
             is_static: false,
             confidence: 0.5,
             importance: 0.25,
-            event_date: when.first().filter(|_| tense == dates::Tense::Past).map(|when| dates::micros_of(when.start)),
-            forget_after: None,
+            event_date: ahead.or(over).map(|when| dates::micros_of(when.start)),
+            forget_after: ahead.map(|when| dates::after(when.end)),
             evidence: span.clone(),
-        });
+        };
+        let general = self.is_general(clause);
+        self.remarks.push(Remark { memory, weight: weight + usize::from(named), general });
     }
 
     /// Whether something is said of the world at large, rather than of what has been.
@@ -64,19 +78,16 @@ impl Learner<'_> {
     /// Keeps the remarks of a turn that taught something, and in a conversation among people the weighty ones of any.
     pub(super) fn keep_remarks(&mut self, before: usize, voice: &Voice) {
         let taught = self.memories.len() > before;
-        let book = self.book;
-        let said = |remark: &Memory| remark.content.split_once(": ").map_or(String::new(), |(_, said)| said.to_owned());
         let mut remarks = std::mem::take(&mut self.remarks);
         if !taught {
-            remarks.retain(|remark| !self.is_general(&said(remark)));
-            let of_topic = |remark: &Memory| usize::from(remark.content.contains(" said of "));
-            let weight: usize = remarks.iter().map(|remark| talk::weight(book, &said(remark)) + of_topic(remark)).sum();
+            remarks.retain(|remark| !remark.general);
+            let weight: usize = remarks.iter().map(|remark| remark.weight).sum();
             if voice.setting != Setting::People || weight < MIN_WEIGHT_ALONE {
                 remarks.clear();
             }
         }
         for remark in remarks {
-            self.keep(remark);
+            self.keep(remark.memory);
         }
         // In the order of the text.
         self.memories[before..].sort_by_key(|memory| memory.evidence.start);

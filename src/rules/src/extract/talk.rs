@@ -118,7 +118,7 @@ impl Talk {
 
     fn person(&mut self, book: &RuleBook, groups: &Captures<'_>) {
         let (Some(what), Some(noun)) = (groups.name("a"), groups.name("n")) else { return };
-        let name = groups.name("name").map_or(String::new(), |m| format!(" {}", m.as_str()));
+        let name = groups.name("name").map_or(String::new(), |m| format!(" {}", m.as_str().trim_end_matches('.')));
         let mention = Some(Mention { words: format!("my {}{name}", what.as_str().trim()), age: 0 });
         let noun = noun.as_str().to_lowercase();
         let (she, he, they) = (book.she.contains(&noun), book.he.contains(&noun), book.they.contains(&noun));
