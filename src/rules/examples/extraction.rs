@@ -85,9 +85,7 @@ fn read_turns(turns: &[(String, Turn)], alone: bool) -> Vec<Vec<Memory>> {
         let input = Input { text: &text, input_type: Some("chat history"), now: 0, schema: &[], subject_name: None };
         let extraction = extract(&input);
         for memory in extraction.memories {
-            let said =
-                |span: &std::ops::Range<usize>| span.start <= memory.evidence.start && memory.evidence.end <= span.end;
-            if let Some(at) = extraction.messages.iter().position(|message| said(&message.span)) {
+            if let Some(at) = memory.message {
                 read[at].push(memory);
             }
         }

@@ -170,7 +170,10 @@ fn quotes_speech(sentence: &str) -> bool {
     static SPEECH: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"(?i)\b(?:i|i'm|i've|i'd|i'll|me|my|we|you|your)\b|[,!?]$").expect("a valid pattern")
     });
-    let opens = sentence.matches(['"', '“', '”']).count();
+    // The marks of inches quote nothing.
+    static INCHES: LazyLock<Regex> = LazyLock::new(|| Regex::new("\\d\"").expect("a valid pattern"));
+    let marks = sentence.matches(['"', '“', '”']).count();
+    let opens = if marks == 1 && INCHES.is_match(sentence) { 0 } else { marks };
     // A mark that is never closed, or was opened in a sentence before.
     if opens % 2 == 1 {
         return true;

@@ -231,6 +231,8 @@ impl<'a> Reader<'a, '_> {
         let role = label.as_deref().or(name.as_deref()).and_then(role_of);
         let name = name.filter(|name| role_of(name).is_none());
         let date = get(&["timestamp", "createdat", "date", "time", "datetime", "ts", "sentat"]).and_then(time);
+        let conversation = get(&["conversationid", "conversation", "sessionid", "threadid"]).and_then(string);
+        let sequence = get(&["sequence", "seq", "turn"]).and_then(|raw| serde_json::from_str(raw.get()).ok());
         for (text, raw) in texts(content) {
             let span = self.span(raw);
             let place = place(self.text, &text, &span);
@@ -241,6 +243,8 @@ impl<'a> Reader<'a, '_> {
                 place,
                 date,
                 span,
+                conversation: conversation.clone(),
+                sequence,
             });
         }
         true

@@ -114,7 +114,14 @@ pub(super) fn learn(input: &Input<'_>) -> Extraction {
     if learner.memories.is_empty() && fields.is_empty() && !text.trim().is_empty() {
         notes.push("nothing was learned".to_owned());
     }
-    Extraction { fields, memories: learner.memories, messages: source.messages, notes }
+    let mut memories = learner.memories;
+    for memory in &mut memories {
+        // The spans of the turns ascend and do not overlap.
+        let at = source.messages.partition_point(|turn| turn.span.end < memory.evidence.end);
+        let said = source.messages.get(at).is_some_and(|turn| turn.span.start <= memory.evidence.start);
+        memory.message = said.then_some(at);
+    }
+    Extraction { fields, memories, messages: source.messages, notes }
 }
 
 impl Learner<'_> {
@@ -351,6 +358,7 @@ impl Learner<'_> {
             event_date: None,
             forget_after: None,
             evidence: span.clone(),
+            message: None,
         };
         if !meaning.no_date {
             place_in_time(&mut memory, found, meaning);
@@ -401,6 +409,7 @@ impl Learner<'_> {
             event_date: None,
             forget_after: None,
             evidence: span.clone(),
+            message: None,
         };
         if memory.content.len() > 1_000 {
             memory.content.truncate(floor_boundary(&memory.content, 1_000));
@@ -523,6 +532,7 @@ impl Learner<'_> {
             event_date: date,
             forget_after: None,
             evidence: span.clone(),
+            message: None,
         });
     }
 }
@@ -552,7 +562,7 @@ struct Found<'a> {
 fn place_in_time(memory: &mut Memory, found: &Found<'_>, meaning: &Meaning) {
     let Some(when) = found.when.first() else { return };
     let ahead = found.tense == Tense::Future && when.end >= found.today;
-    let whole_past = found.tense == Tense::Past && when.start <= found.today;
+    let whole_past = when.end < found.today || found.tense == Tense::Past && when.start <= found.today;
     if whole_past || ahead || meaning.plan {
         memory.event_date = Some(dates::micros_of(when.start));
     }

@@ -142,6 +142,8 @@ pub struct Memory {
     pub forget_after: Option<i64>,
     /// Where it was said: bytes of the input.
     pub evidence: Range<usize>,
+    /// The turn it was said in, counted in [`Extraction::messages`].
+    pub message: Option<usize>,
 }
 
 /// Who speaks in a turn.
@@ -179,6 +181,10 @@ pub struct Message {
     pub date: Option<i64>,
     /// Where: bytes of the input.
     pub span: Range<usize>,
+    /// The conversation that the message names itself, when it does.
+    pub conversation: Option<String>,
+    /// Its number in the conversation, when the message gives one.
+    pub sequence: Option<i32>,
 }
 
 /// What a text taught.

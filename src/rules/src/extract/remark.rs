@@ -65,6 +65,7 @@ impl Learner<'_> {
             event_date: ahead.or(over).map(|when| dates::micros_of(when.start)),
             forget_after: ahead.map(|when| dates::after(when.end)),
             evidence: span.clone(),
+            message: None,
         };
         let general = self.is_general(clause);
         self.remarks.push(Remark { memory, weight: weight + usize::from(named), general });

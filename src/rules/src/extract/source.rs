@@ -85,6 +85,8 @@ pub(super) struct Turn<'a> {
     pub(super) place: Place,
     pub(super) date: Option<i64>,
     pub(super) span: Range<usize>,
+    pub(super) conversation: Option<String>,
+    pub(super) sequence: Option<i32>,
 }
 
 /// Takes a text apart.
@@ -198,6 +200,8 @@ fn transcript<'a>(book: &RuleBook, text: &'a str, chat: bool) -> Option<Vec<Turn
             place: Place::At(head.text),
             date: head.date,
             span: head.text..head.text + body.len(),
+            conversation: None,
+            sequence: None,
         }
     });
     Some(turns.collect())
@@ -233,6 +237,8 @@ pub(super) fn assign<'a>(turns: Vec<Turn<'a>>, input: &Input<'_>, source: &mut S
             content: turn.text.to_string(),
             date: turn.date,
             span: turn.span,
+            conversation: turn.conversation,
+            sequence: turn.sequence,
         });
         source.units.push(Unit::Prose { text: turn.text, place: turn.place, speaker, date: turn.date, setting });
     }

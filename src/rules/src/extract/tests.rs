@@ -121,8 +121,31 @@ fn a_message_array_teaches_what_the_user_says() {
     );
     assert_eq!(extraction.messages.len(), 4);
     assert_eq!(&text[extraction.memories[2].evidence.clone()], "I went hiking yesterday.");
+    assert_eq!(
+        extraction.memories.iter().map(|memory| memory.message).collect::<Vec<_>>(),
+        [Some(1), Some(1), Some(3)]
+    );
     let plain = r#"[{"role":"user","content":"I am a nurse."},{"role":"assistant","content":"I am a bot."}]"#;
     assert_eq!(contents(&read(plain, None, None)), ["User is a nurse"]);
+}
+
+#[test]
+fn a_message_says_where_it_belongs() {
+    let text = r#"[{"speaker":"Ann","text":"I live in Oslo. I like tea.","conversation_id":"c-7","sequence":41,"date":"2024-01-05"},
+        {"speaker":"Bob","text":"Cool!","conversation_id":"c-7","sequence":42}]"#;
+    let extraction = read(text, None, None);
+    let message = &extraction.messages[0];
+    assert_eq!((message.conversation.as_deref(), message.sequence), (Some("c-7"), Some(41)));
+    assert_eq!(message.date.map(day).as_deref(), Some("2024-01-05"));
+    assert_eq!(extraction.memories.iter().map(|memory| memory.message).collect::<Vec<_>>(), [Some(0), Some(0)]);
+    assert_eq!(read("I live in Oslo.", None, None).memories[0].message, None);
+}
+
+#[test]
+fn a_pronoun_in_an_answer_is_what_was_asked_about() {
+    let text = "Ann: How is your new boat?\nBen: It leaks at the bow and needs paint.\nAnn: Thanks!\nBen: I met my sister Eva.\nAnn: Is she a doctor?\n";
+    let extraction = read(text, Some("transcript"), None);
+    assert_eq!(contents(&extraction), ["Ben said of their new boat: It leaks at the bow and needs paint", "Ben met their sister Eva"]);
 }
 
 #[test]
