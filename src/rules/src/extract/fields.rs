@@ -121,7 +121,7 @@ impl<'a> Fields<'a> {
     /// A canonical statement: "{S}'s <label> is …", a pattern of the schema, or a listed value next to the field's name.
     pub(super) fn statement(&mut self, canonical: &str, span: &Range<usize>) {
         static OWNS: LazyLock<Regex> = LazyLock::new(|| {
-            let pattern = r"^\x{F8FF}'s (?P<k>[\p{L}\p{N} '_-]{2,40}?) (?:is|are|was|would be) (?:currently |now )?(?P<v>[^;!?]+?)[.!]?$";
+            let pattern = r"^\x01's (?P<k>[\p{L}\p{N} '_-]{2,40}?) (?:is|are|was|would be) (?:currently |now )?(?P<v>[^;!?]+?)[.!]?$";
             Regex::new(pattern).expect("a valid pattern")
         });
         if let Some(groups) = OWNS.captures(canonical)

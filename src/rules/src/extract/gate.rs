@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::rulebook::RuleBook;
+use super::rulebook::{RuleBook, groups_of};
 use super::source::Setting;
 
 /// Why a clause is not learned from.
@@ -46,7 +46,7 @@ pub(super) fn trimmed(book: &RuleBook, text: &str) -> Range<usize> {
             break;
         }
         let cut = book.lead.iter().find_map(|pattern| {
-            let groups = pattern.captures(rest)?;
+            let groups = groups_of(pattern, rest)?;
             groups.name("cut").or_else(|| groups.get(0)).map(|m| m.end())
         });
         match cut {
@@ -92,7 +92,7 @@ pub(super) fn without_names(text: &str, people: &[String]) -> Range<usize> {
 /// A clause whose subject was left out, with its subject: "Been learning guitar", "Here's my new boat" in a chat.
 pub(super) fn completed(book: &RuleBook, clause: &str, setting: Setting) -> Option<String> {
     if setting == Setting::People
-        && let Some(what) = book.shown.iter().find_map(|pattern| pattern.captures(clause)?.name("what"))
+        && let Some(what) = book.shown.iter().find_map(|pattern| groups_of(pattern, clause)?.name("what"))
     {
         return Some(format!("I showed {}", what.as_str()));
     }

@@ -14,7 +14,7 @@ use super::fields::{self, Fields};
 use super::gate::{self, Refusal, lower_first};
 use super::person::{self, Names};
 use super::remark::Remark;
-use super::rulebook::{Meaning, Rule, RuleBook, SUBJECT};
+use super::rulebook::{Meaning, Rule, RuleBook, SUBJECT, groups_of};
 use super::source::{self, Place, Setting, Speaker, Unit};
 use super::talk::{self, Talk};
 use super::{Extraction, Input, Kind, MAX_CONFIDENCE, MAX_INPUT_BYTES, MAX_MEMORIES, Memory, markup, naming, sentence};
@@ -277,7 +277,7 @@ impl Learner<'_> {
             return;
         }
         for rule in &self.book.rules {
-            let Some(groups) = rule.pattern().captures(core) else { continue };
+            let Some(groups) = groups_of(rule.pattern(), core) else { continue };
             if more && rule.meaning.slot.is_none() {
                 continue;
             }

@@ -13,7 +13,7 @@ use jiff::civil::Date;
 
 use super::dates::{self, Tense, When};
 use super::person;
-use super::rulebook::{RuleBook, SUBJECT};
+use super::rulebook::{RuleBook, SUBJECT, groups_of};
 use super::sentence;
 
 /// For how many further sentences a pronoun may point back.
@@ -107,7 +107,7 @@ impl Talk {
             }
         }
         let thing = book.thing.iter().find_map(|pattern| {
-            let groups = pattern.captures(clause)?;
+            let groups = groups_of(pattern, clause)?;
             let what = groups.name("a")?.as_str();
             is_thing(book, what).then(|| format!("{} {what}", definite(groups.name("d").map_or("the", |m| m.as_str()))))
         });
@@ -142,7 +142,7 @@ impl Talk {
                 r"^(?i)(?P<p>she|he|they|her|his|their)(?P<c>'s|'re|'ve|'ll|'d)? (?P<rest>(?P<next>[\w']+).*)$";
             Regex::new(pattern).expect("a valid pattern")
         });
-        let groups = PRONOUN.captures(clause)?;
+        let groups = groups_of(&PRONOUN, clause)?;
         let (pronoun, rest) = (groups["p"].to_lowercase(), &groups["rest"]);
         let slot = match pronoun.as_str() {
             "she" | "her" => &mut self.she,

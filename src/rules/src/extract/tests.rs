@@ -366,7 +366,7 @@ const PHRASES: [&str; 24] = [
     "2024-05-01 ",
     "we ",
     "Sarah's ",
-    "\u{F8FF} ",
+    "\u{1} ",
     "é’",
     "not ",
 ];
