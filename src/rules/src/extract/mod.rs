@@ -15,6 +15,7 @@
 //! pattern runs on the linear-time regex engine, and sentences are bounded, so the whole is linear in the input.
 
 mod dates;
+mod entries;
 mod fields;
 mod gate;
 mod json;

@@ -145,7 +145,10 @@ fn a_message_says_where_it_belongs() {
 fn a_pronoun_in_an_answer_is_what_was_asked_about() {
     let text = "Ann: How is your new boat?\nBen: It leaks at the bow and needs paint.\nAnn: Thanks!\nBen: I met my sister Eva.\nAnn: Is she a doctor?\n";
     let extraction = read(text, Some("transcript"), None);
-    assert_eq!(contents(&extraction), ["Ben said of their new boat: It leaks at the bow and needs paint", "Ben met their sister Eva"]);
+    assert_eq!(
+        contents(&extraction),
+        ["Ben said of their new boat: It leaks at the bow and needs paint", "Ben met their sister Eva"]
+    );
 }
 
 #[test]
