@@ -145,6 +145,7 @@ impl Learner<'_> {
                         return self.talk.hand_over(self.book, name.as_deref(), text);
                     }
                 }
+                self.talk.take_up(voice.name.as_deref());
                 self.prose(text, place, &mut voice);
                 self.talk.hand_over(self.book, voice.name.as_deref(), text);
             }

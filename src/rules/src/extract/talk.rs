@@ -54,6 +54,16 @@ impl Talk {
         }
     }
 
+    /// Begins a turn: what its speaker spoke of in the turn before is their own again.
+    pub(super) fn take_up(&mut self, speaker: Option<&str>) {
+        let own = format!("{}'s ", speaker.unwrap_or("User"));
+        for mention in [&mut self.she, &mut self.he, &mut self.they].into_iter().flatten() {
+            if let Some(rest) = mention.words.strip_prefix(&own) {
+                mention.words = format!("my {rest}");
+            }
+        }
+    }
+
     /// Ends a turn: what it spoke of is named as the next speaker would name it.
     pub(super) fn hand_over(&mut self, book: &RuleBook, speaker: Option<&str>, turn: &str) {
         self.when = None;

@@ -143,11 +143,15 @@ fn a_message_says_where_it_belongs() {
 
 #[test]
 fn a_pronoun_in_an_answer_is_what_was_asked_about() {
-    let text = "Ann: How is your new boat?\nBen: It leaks at the bow and needs paint.\nAnn: Thanks!\nBen: I met my sister Eva.\nAnn: Is she a doctor?\n";
+    let text = "Ann: How is your new boat?\nBen: It leaks at the bow and needs paint.\nAnn: Thanks!\nBen: I met my sister Eva.\nBen: She is a doctor.\nAnn: Is she in town?\n";
     let extraction = read(text, Some("transcript"), None);
     assert_eq!(
         contents(&extraction),
-        ["Ben said of their new boat: It leaks at the bow and needs paint", "Ben met their sister Eva"]
+        [
+            "Ben said of their new boat: It leaks at the bow and needs paint",
+            "Ben met their sister Eva",
+            "Ben's sister Eva is a doctor"
+        ]
     );
 }
 
@@ -347,7 +351,7 @@ fn check(text: &str, extraction: &Extraction) {
     extraction.messages.iter().for_each(|message| within(&message.span));
 }
 
-const PHRASES: [&str; 24] = [
+const PHRASES: [&str; 34] = [
     "I ",
     "am ",
     "I'm ",
@@ -372,6 +376,16 @@ const PHRASES: [&str; 24] = [
     "\u{1} ",
     "é’",
     "not ",
+    "\nAnn: ",
+    "\nBen: ",
+    "She's ",
+    "It ",
+    "Here's my ",
+    "Thanks, Ben",
+    "last week was wild",
+    "painting ",
+    "dyed ",
+    "--",
 ];
 
 proptest! {
