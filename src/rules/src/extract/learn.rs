@@ -37,6 +37,8 @@ pub(super) struct Learner<'a> {
     pub(super) talk: Talk,
     /// First names of those who speak, in lower case.
     pub(super) people: Vec<String>,
+    /// The two who speak, when they are two: what one says to "you" is said to the other.
+    pub(super) pair: Option<[String; 2]>,
     pub(super) remarks: Vec<Remark>,
     pub(super) full: bool,
 }
@@ -76,6 +78,10 @@ pub(super) fn learn(input: &Input<'_>) -> Extraction {
     let mut people: Vec<String> = source.messages.iter().filter_map(|turn| first_name(turn.name.as_deref()?)).collect();
     people.sort_unstable();
     people.dedup();
+    let mut speakers: Vec<String> = source.messages.iter().filter_map(|turn| turn.name.clone()).collect();
+    speakers.sort_unstable();
+    speakers.dedup();
+    let pair: Option<[String; 2]> = speakers.try_into().ok();
     let mut learner = Learner {
         book,
         now: input.now,
@@ -88,6 +94,7 @@ pub(super) fn learn(input: &Input<'_>) -> Extraction {
         refused: BTreeMap::new(),
         talk: Talk::default(),
         people,
+        pair,
         remarks: Vec::new(),
         full: false,
     };
@@ -342,7 +349,15 @@ impl Learner<'_> {
                 let name = name.filter(|_| meaning.slot.as_deref() != Some("name"));
                 person::render(&say.replace("{S}", &SUBJECT.to_string()).replace("{v}", value), name)
             }
-            _ => person::render(&dated(found.canonical, found.when, meaning.no_date), name),
+            _ => {
+                let text = dated(found.canonical, found.when, meaning.no_date);
+                let other = self.pair.as_ref().and_then(|pair| pair.iter().find(|one| Some(one.as_str()) != name));
+                let text = match other.filter(|_| voice.setting == Setting::People) {
+                    Some(other) => talk::named(self.book, &text, other),
+                    None => text,
+                };
+                person::render(&text, name)
+            }
         };
         let slot = meaning.slot.as_deref().and_then(|slot| self.single_slot(slot, found.groups));
         let mut memory = Memory {

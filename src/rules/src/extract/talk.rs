@@ -204,6 +204,12 @@ fn definite(article: &str) -> &str {
     }
 }
 
+/// A sentence with the listener's name where it clearly speaks of them: "met your sister", "played with you".
+pub(super) fn named(book: &RuleBook, canonical: &str, listener: &str) -> String {
+    let text = book.of_listener.replace_all(canonical, format!("{listener}'s").as_str());
+    book.to_listener.replace_all(&text, |groups: &Captures<'_>| format!("{} {listener}", &groups[1])).into_owned()
+}
+
 /// How much a text says: its names, things and deeds without praise and particles. A name inside it counts twice.
 pub(super) fn weight(book: &RuleBook, text: &str) -> usize {
     let words = text.split(|c: char| !c.is_alphanumeric() && c != '\'' && c != '-' && c != SUBJECT);
