@@ -210,6 +210,12 @@ fn join_companion(list: &mut Vec<Token>) {
         let gap = std::mem::take(&mut list[0].gap);
         let mut companion: Vec<Token> = list.drain(..and).collect();
         companion[0].gap = " ".into();
+        if matches!(
+            companion[0].lower.as_str(),
+            "some" | "a" | "an" | "the" | "one" | "two" | "three" | "several" | "all"
+        ) {
+            companion[0].word = companion[0].lower.clone();
+        }
         // What is left reads "and I …": the two change places around the companion.
         list.swap(0, 1);
         list[0].gap = gap;
@@ -258,6 +264,7 @@ impl Flip<'_> {
                 let word = if self.mentioned && !self.others { "their".to_owned() } else { format!("{SUBJECT}'s") };
                 self.mention(at, word);
             }
+            "us" if at > 0 && self.list[at - 1].lower == "of" => self.mention(at, format!("{SUBJECT} and others")),
             "me" | "us" => {
                 let word = if self.mentioned && !self.others { "them".to_owned() } else { SUBJECT.to_string() };
                 self.mention(at, word);

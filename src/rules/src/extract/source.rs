@@ -220,6 +220,7 @@ pub(super) fn assign<'a>(turns: Vec<Turn<'a>>, input: &Input<'_>, source: &mut S
     let mut speakers: Vec<&str> = turns.iter().filter_map(|turn| turn.name.as_deref()).collect();
     speakers.sort_unstable();
     speakers.dedup();
+    let assisted = turns.iter().any(|turn| turn.role == Role::Assistant);
     source.several = !by_name && !by_role && speakers.len() > 1;
     for turn in turns {
         let speaker = match (&turn.name, turn.role) {
@@ -230,7 +231,7 @@ pub(super) fn assign<'a>(turns: Vec<Turn<'a>>, input: &Input<'_>, source: &mut S
             (Some(name), _) if source.several || input.subject_name.is_none() => Speaker::Named(name.clone()),
             (Some(_), _) => Speaker::Subject,
         };
-        let setting = if turn.name.is_some() { Setting::People } else { Setting::Chat };
+        let setting = if turn.name.is_some() && !assisted { Setting::People } else { Setting::Chat };
         source.messages.push(Message {
             role: turn.role,
             name: turn.name,

@@ -142,6 +142,19 @@ fn a_message_says_where_it_belongs() {
 }
 
 #[test]
+fn remarks_to_an_assistant_are_kept_beside_what_was_learned_only() {
+    let text = |said: &str| {
+        json!([{ "role": "assistant", "content": "Hello!" }, { "role": "user", "name": "Ann", "content": said }])
+            .to_string()
+    };
+    let alone = read(&text("The Seine flows through Paris into the sea."), None, None);
+    assert_eq!(contents(&alone), Vec::<&str>::new());
+    let beside = read(&text("I moved to Paris. The Seine flows past the kitchen."), None, None);
+    assert_eq!(contents(&beside), ["Ann moved to Paris", "Ann said: The Seine flows past the kitchen"]);
+    assert_eq!((beside.memories[1].kind, beside.memories[1].confidence), (Kind::Context, 0.5));
+}
+
+#[test]
 fn a_pronoun_in_an_answer_is_what_was_asked_about() {
     let text = "Ann: How is your new boat?\nBen: It leaks at the bow and needs paint.\nAnn: Thanks!\nBen: I met my sister Eva.\nBen: She is a doctor.\nAnn: Is she in town?\n";
     let extraction = read(text, Some("transcript"), None);
