@@ -137,6 +137,12 @@ impl<'a> Fields<'a> {
                 }
             }
         }
+        let lower = canonical.to_lowercase();
+        // "My team size is 12" does not speak of the plan "team": what is said of a thing is not its name.
+        let said = OWNS
+            .captures(canonical)
+            .and_then(|groups| groups.name("v"))
+            .map_or(lower.clone(), |v| v.as_str().to_lowercase());
         for at in 0..self.wanted.len() {
             let spec = self.wanted[at].spec;
             if let Some(pattern) = &self.wanted[at].pattern
@@ -149,9 +155,7 @@ impl<'a> Fields<'a> {
             if spec.enum_values.is_empty() {
                 continue;
             }
-            let lower = canonical.to_lowercase();
-            let listed: Vec<&String> =
-                spec.enum_values.iter().filter(|v| has_word(&lower, &v.to_lowercase())).collect();
+            let listed: Vec<&String> = spec.enum_values.iter().filter(|v| has_word(&said, &v.to_lowercase())).collect();
             if let [value] = listed[..]
                 && !lower.contains(" not ")
             {
