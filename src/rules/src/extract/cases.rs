@@ -1,4 +1,4 @@
-//! The sentences of `data/en.cases`: how many are read as the file says, and which are not.
+//! The sentences of `data/en.cases` and `data/en.traps.cases`: how many are read as the file says, and which are not.
 
 use serde_json::json;
 
@@ -62,7 +62,10 @@ fn field(text: &str) -> FieldSpec {
 fn the_sentences_of_the_case_file_are_read_as_it_says() {
     let mut reading = Reading::Text(Vec::new());
     let mut cases: Vec<(String, Vec<&str>, Vec<String>)> = Vec::new();
-    for line in include_str!("../../data/en.cases").lines() {
+    for line in [include_str!("../../data/en.cases"), include_str!("../../data/en.traps.cases")]
+        .into_iter()
+        .flat_map(str::lines)
+    {
         if let Some(heading) = line.strip_prefix("== ") {
             reading = Reading::parse(heading);
         } else if let Some(text) = line.strip_prefix("> ") {
