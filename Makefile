@@ -7,7 +7,7 @@ export PG_CONFIG
 LOCKED = mkdir -p .local && flock --close .local/lock
 TESTING = mkdir -p .local && flock --close .local/test.lock
 
-.PHONY: build run stop reset psql install test soak bench bench-retrieval clean help
+.PHONY: build run stop reset psql install test soak bench bench-retrieval bench-extraction clean help
 
 build: ## build the extension and the model pack
 	@$(LOCKED) tests/run.sh build
@@ -39,8 +39,11 @@ bench: ## print the benchmarks
 bench-retrieval: ## measure what search finds in FILE, conversations of the LoCoMo data set
 	@$(TESTING) benches/retrieval/run.sh "$(FILE)"
 
+bench-extraction: ## measure extraction on conversations: FILE=conversations.jsonl [OPTIONS='--sample 200 --misses']
+	@cargo run --quiet --release --locked --package rules --example extraction -- $(FILE) $(OPTIONS)
+
 clean: reset ## remove everything that was built
 	rm -rf target .local
 
 help:
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 25
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 26

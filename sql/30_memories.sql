@@ -358,7 +358,7 @@ as $$
   select coalesce(jsonb_object_agg(key, value), '{}')
   from jsonb_each(item)
   where key in ('content', 'kind', 'is_static', 'metadata', 'importance', 'confidence', 'forget_after', 'forget_reason',
-                'source_type', 'event_date')
+                'source_type', 'event_date', 'speaker', 'conversation_id', 'sequence')
 $$;
 
 -- The one place that makes a memory row. The caller has locked the subject and filled in what it knows; a predecessor

@@ -234,7 +234,9 @@ comment on function embeddings_refresh() is
 -- Learning ---------------------------------------------------------------------------------------------------------------
 
 -- Applies what the built-in extractor finds in a text, by the same rules as every other writer.
-create function _apply_extraction(key uuid, extraction jsonb, job uuid, source text, source_document text default null) returns jsonb
+create function _apply_extraction(
+  key uuid, extraction jsonb, job uuid, source text, source_document text default null, conversation text default null
+) returns jsonb
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
@@ -263,7 +265,8 @@ begin
     end loop;
   end if;
   for item in select value from jsonb_array_elements(extraction -> 'memories') loop
-    remembered := _memory_write(key, item || jsonb_build_object('source_type', source, 'job_id', job), inline);
+    remembered := _memory_write(key, item || jsonb_build_object(
+      'source_type', source, 'job_id', job, 'conversation_id', coalesce(item ->> 'conversation_id', conversation)), inline);
     memory_ids := memory_ids || remembered.id;
     if source_document is not null then
       insert into memory_source (subject_key, memory_id, document_id, project_id)
@@ -347,7 +350,7 @@ begin
   if source.task_type = 'memory' then
     outcome := outcome || _apply_extraction(key,
       _extract(source.content, source.type, coalesce(source.document_date, source.created_at), profile_schema_get() -> 'fields', _subject_name(key)),
-      job, 'document', source.id);
+      job, 'document', source.id, case source.type when 'conversation' then source.custom_id end);
     perform _forget_unsupported(key, source.id,
       array(select jsonb_array_elements_text(outcome -> 'memories')), job, 'source document changed');
   end if;

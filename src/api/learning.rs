@@ -3,7 +3,7 @@
 use pgrx::JsonB;
 use pgrx::prelude::*;
 use rules::chunk::{self, ChunkKind};
-use rules::extract::{self, Field, FieldSpec, Input, Kind, Memory};
+use rules::extract::{self, Field, FieldSpec, Input, Kind, Memory, Message};
 use rules::summary::{self, SummaryField, SummaryMemory};
 use serde_json::{Value, json};
 
@@ -39,16 +39,26 @@ fn _extract(
         "fields": found.fields.iter().map(|field| json!({
             "key": field.key, "value": field.value, "confidence": rounded(field.confidence),
         })).collect::<Vec<_>>(),
-        "memories": found.memories.iter().filter(|memory| !is_stated_by(memory, &found.fields)).map(|memory| json!({
-            "content": memory.content, "kind": memory.kind.as_str(), "is_static": memory.is_static,
-            "confidence": rounded(memory.confidence), "importance": rounded(memory.importance),
-            "event_date": iso(memory.event_date), "forget_after": iso(memory.forget_after),
-        })).collect::<Vec<_>>(),
+        "memories": found.memories.iter().filter(|memory| !is_stated_by(memory, &found.fields))
+            .map(|memory| memory_json(memory, &found.messages)).collect::<Vec<_>>(),
         "messages": found.messages.iter().map(|message| json!({
             "role": message.role.as_str(), "name": message.name, "content": message.content, "date": iso(message.date),
         })).collect::<Vec<_>>(),
         "notes": found.notes,
     }))
+}
+
+/// A memory with the attributes of its row; one of a message says by whom, in which turn and when.
+fn memory_json(memory: &Memory, messages: &[Message]) -> Value {
+    let message = memory.message.and_then(|at| messages.get(at));
+    let sequence = message.and_then(|message| message.sequence).or_else(|| i32::try_from(memory.message?).ok());
+    json!({
+        "content": memory.content, "kind": memory.kind.as_str(), "is_static": memory.is_static,
+        "confidence": rounded(memory.confidence), "importance": rounded(memory.importance),
+        "event_date": iso(memory.event_date.or_else(|| message?.date)), "forget_after": iso(memory.forget_after),
+        "speaker": message.and_then(|message| message.name.as_deref()), "sequence": sequence,
+        "conversation_id": message.and_then(|message| message.conversation.as_deref()),
+    })
 }
 
 /// Whether a memory only repeats what a profile field says.

@@ -51,6 +51,18 @@ select document_delete('doc_ann', 'doc_nonesuch');
 select count(*) from chunk c join document d using (subject_key) where d.id = c.document_id and d.custom_id = 'about';
 select content, forget_reason from memory where subject_key = subject_key('doc_ann') and source_type = 'document' order by content;
 
+-- what a message taught knows who said it, where and when
+select document_add('doc_talk', '[{"role": "user", "name": "Nora", "content": "I moved to Oslo.", "timestamp": "2024-01-05T10:00:00Z"},
+  {"role": "user", "name": "Ines", "content": "Great! I adopted a puppy last week.", "timestamp": "2024-01-06T10:00:00Z"},
+  {"role": "user", "name": "Ines", "content": "She is called Coco.", "timestamp": "2024-01-06T10:01:00Z"}]',
+  'talk-1', type => 'conversation') ~ '^doc_' as added;
+call run_jobs();
+select speaker, conversation_id, sequence, event_date at time zone 'UTC' as event_date, content
+from memory where subject_key = subject_key('doc_talk') order by sequence, content;
+select memory from memories_add('doc_talk', '[{"content": "Nora rows", "speaker": "Nora", "conversation_id": "talk-2", "sequence": 7}]');
+select speaker, conversation_id, sequence from memory where subject_key = subject_key('doc_talk') and content = 'Nora rows';
+select profile_erase('doc_talk') is not null as erased;
+
 -- a project may keep extraction away from its profile fields
 begin;
 select profile_schema_set('[]', 'manual') -> 'extraction_mode' as mode;

@@ -57,7 +57,8 @@ pub(super) fn find(book: &RuleBook, text: &str, today: Date, tense: Tense) -> Ve
     let mut from = 0;
     while let Some(hit) = book.any_date.find_at(text, from) {
         from = hit.end();
-        if book.no_date.is_match(&text[..hit.start()]) {
+        // "Tomorrow's meeting" and "every Tuesday" are no dates.
+        if text[hit.end()..].starts_with("'s") || book.no_date.is_match(&text[..hit.start()]) {
             continue;
         }
         let rule = book.dates.iter().find_map(|rule| {
@@ -109,6 +110,8 @@ fn resolve(
             };
             one(today.nth_weekday(nth, weekday).ok()?)
         }
+        // "Built in two days" tells how long it took.
+        DateOp::Ago if offset > 0 && tense == Tense::Past => None,
         DateOp::Ago => {
             let n = group("n")?;
             let n = n.parse().ok().or_else(|| book.numbers.get(&n).copied())? * i64::from(offset);

@@ -121,7 +121,7 @@ impl<'a> Fields<'a> {
     /// A canonical statement: "{S}'s <label> is …", a pattern of the schema, or a listed value next to the field's name.
     pub(super) fn statement(&mut self, canonical: &str, span: &Range<usize>) {
         static OWNS: LazyLock<Regex> = LazyLock::new(|| {
-            let pattern = r"^\x{F8FF}'s (?P<k>[\p{L}\p{N} '_-]{2,40}?) (?:is|are|was|would be) (?:currently |now )?(?P<v>[^;!?]+?)[.!]?$";
+            let pattern = r"^\x01's (?P<k>[\p{L}\p{N} '_-]{2,40}?) (?:is|are|was|would be) (?:currently |now )?(?P<v>[^;!?]+?)[.!]?$";
             Regex::new(pattern).expect("a valid pattern")
         });
         if let Some(groups) = OWNS.captures(canonical)
@@ -137,6 +137,12 @@ impl<'a> Fields<'a> {
                 }
             }
         }
+        let lower = canonical.to_lowercase();
+        // "My team size is 12" does not speak of the plan "team": what is said of a thing is not its name.
+        let said = OWNS
+            .captures(canonical)
+            .and_then(|groups| groups.name("v"))
+            .map_or(lower.clone(), |v| v.as_str().to_lowercase());
         for at in 0..self.wanted.len() {
             let spec = self.wanted[at].spec;
             if let Some(pattern) = &self.wanted[at].pattern
@@ -149,9 +155,7 @@ impl<'a> Fields<'a> {
             if spec.enum_values.is_empty() {
                 continue;
             }
-            let lower = canonical.to_lowercase();
-            let listed: Vec<&String> =
-                spec.enum_values.iter().filter(|v| has_word(&lower, &v.to_lowercase())).collect();
+            let listed: Vec<&String> = spec.enum_values.iter().filter(|v| has_word(&said, &v.to_lowercase())).collect();
             if let [value] = listed[..]
                 && !lower.contains(" not ")
             {

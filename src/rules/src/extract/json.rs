@@ -10,7 +10,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::rulebook::{RuleBook, normal_key};
-use super::source::{Place, Source, Speaker, Turn, Unit, assign, lines, role_of};
+use super::source::{Place, Setting, Source, Speaker, Turn, Unit, assign, lines, role_of};
 use super::{Input, Role};
 use crate::time::parse_micros;
 
@@ -231,6 +231,8 @@ impl<'a> Reader<'a, '_> {
         let role = label.as_deref().or(name.as_deref()).and_then(role_of);
         let name = name.filter(|name| role_of(name).is_none());
         let date = get(&["timestamp", "createdat", "date", "time", "datetime", "ts", "sentat"]).and_then(time);
+        let conversation = get(&["conversationid", "conversation", "sessionid", "threadid"]).and_then(string);
+        let sequence = get(&["sequence", "seq", "turn"]).and_then(|raw| serde_json::from_str(raw.get()).ok());
         for (text, raw) in texts(content) {
             let span = self.span(raw);
             let place = place(self.text, &text, &span);
@@ -241,6 +243,8 @@ impl<'a> Reader<'a, '_> {
                 place,
                 date,
                 span,
+                conversation: conversation.clone(),
+                sequence,
             });
         }
         true
@@ -268,7 +272,7 @@ impl<'a> Reader<'a, '_> {
 
 fn prose_unit<'a>(input: &str, text: String, span: Range<usize>) -> Unit<'a> {
     let place = place(input, &text, &span);
-    Unit::Prose { text: Cow::Owned(text), place, speaker: Speaker::Subject, date: None, chat: false }
+    Unit::Prose { text: Cow::Owned(text), place, speaker: Speaker::Subject, date: None, setting: Setting::Text }
 }
 
 /// A string without escapes stands in the input as it is, one byte behind the opening quotation mark.

@@ -4,44 +4,55 @@
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
-use std::sync::LazyLock;
 
 use jiff::civil::Date;
-use regex::{Captures, Regex};
-use serde_json::Value;
+use regex::Captures;
 
 use super::dates::{self, Tense, When};
 use super::fields::{self, Fields};
 use super::gate::{self, Refusal};
 use super::person::{self, Names};
-use super::rulebook::{Meaning, Rule, RuleBook, SUBJECT};
-use super::source::{self, Place, Speaker, Unit};
-use super::{Extraction, Input, Kind, MAX_CONFIDENCE, MAX_INPUT_BYTES, MAX_MEMORIES, Memory, markup, naming, sentence};
+use super::remark::Remark;
+use super::rulebook::{Meaning, Rule, RuleBook, SUBJECT, groups_of};
+use super::source::{self, Place, Setting, Speaker, Unit};
+use super::talk::{self, Talk};
+use super::{Extraction, Input, Kind, MAX_CONFIDENCE, MAX_INPUT_BYTES, MAX_MEMORIES, Memory, naming, sentence};
 
-struct Learner<'a> {
-    book: &'a RuleBook,
-    now: i64,
-    names: Names,
-    name: Option<String>,
-    fields: Option<Fields<'a>>,
-    memories: Vec<Memory>,
-    seen: HashSet<String>,
+/// What is said to "you" must say this much besides.
+const MIN_WEIGHT_TO_OTHERS: usize = 3;
+
+/// Reads the parts of a text, one after the other.
+pub(super) struct Learner<'a> {
+    pub(super) book: &'a RuleBook,
+    pub(super) now: i64,
+    pub(super) names: Names,
+    pub(super) name: Option<String>,
+    pub(super) fields: Option<Fields<'a>>,
+    pub(super) memories: Vec<Memory>,
+    pub(super) seen: HashSet<String>,
     /// Sentences read before, by their hash: a text that repeats itself is read once.
-    heard: HashSet<u64>,
-    refused: BTreeMap<Refusal, usize>,
-    full: bool,
+    pub(super) heard: HashSet<u64>,
+    pub(super) refused: BTreeMap<Refusal, usize>,
+    /// What the turn has spoken of, and what it said besides.
+    pub(super) talk: Talk,
+    /// First names of those who speak, in lower case.
+    pub(super) people: Vec<String>,
+    /// The two who speak, when they are two: what one says to "you" is said to the other.
+    pub(super) pair: Option<[String; 2]>,
+    pub(super) remarks: Vec<Remark>,
+    pub(super) full: bool,
 }
 
 /// Whose sentences are being read, and when they were said.
 #[derive(Clone)]
-struct Voice {
-    name: Option<String>,
-    date: i64,
+pub(super) struct Voice {
+    pub(super) name: Option<String>,
+    pub(super) date: i64,
     /// The subject of the profile, rather than another speaker.
-    own: bool,
-    chat: bool,
+    pub(super) own: bool,
+    pub(super) setting: Setting,
     /// A leading pronoun means the subject.
-    known: bool,
+    pub(super) known: bool,
 }
 
 /// Learns fields and memories from a text.
@@ -64,6 +75,13 @@ pub(super) fn learn(input: &Input<'_>) -> Extraction {
     let named =
         (!source.several).then(|| naming::own_name(book, &source.units, naming::is_description(input))).flatten();
     let name = given.or_else(|| named.clone().map(|(name, _)| name));
+    let mut people: Vec<String> = source.messages.iter().filter_map(|turn| first_name(turn.name.as_deref()?)).collect();
+    people.sort_unstable();
+    people.dedup();
+    let mut speakers: Vec<String> = source.messages.iter().filter_map(|turn| turn.name.clone()).collect();
+    speakers.sort_unstable();
+    speakers.dedup();
+    let pair: Option<[String; 2]> = speakers.try_into().ok();
     let mut learner = Learner {
         book,
         now: input.now,
@@ -74,6 +92,10 @@ pub(super) fn learn(input: &Input<'_>) -> Extraction {
         seen: HashSet::new(),
         heard: HashSet::new(),
         refused: BTreeMap::new(),
+        talk: Talk::default(),
+        people,
+        pair,
+        remarks: Vec::new(),
         full: false,
     };
     // A text in the third person names its subject without saying "my name is".
@@ -98,25 +120,41 @@ pub(super) fn learn(input: &Input<'_>) -> Extraction {
     if learner.memories.is_empty() && fields.is_empty() && !text.trim().is_empty() {
         notes.push("nothing was learned".to_owned());
     }
-    Extraction { fields, memories: learner.memories, messages: source.messages, notes }
+    let mut memories = learner.memories;
+    for memory in &mut memories {
+        // The spans of the turns ascend and do not overlap.
+        let at = source.messages.partition_point(|turn| turn.span.end < memory.evidence.end);
+        let said = source.messages.get(at).is_some_and(|turn| turn.span.start <= memory.evidence.start);
+        memory.message = said.then_some(at);
+    }
+    Extraction { fields, memories, messages: source.messages, notes }
 }
 
 impl Learner<'_> {
     fn unit(&mut self, unit: &Unit<'_>, input: &Input<'_>) {
         match unit {
-            Unit::Prose { text, place, speaker, date, chat } => {
+            Unit::Prose { text, place, speaker, date, setting } => {
                 let mut voice = Voice {
                     name: self.name.clone(),
                     date: date.unwrap_or(self.now),
                     own: true,
-                    chat: *chat,
-                    known: !chat && naming::is_description(input),
+                    setting: *setting,
+                    known: *setting == Setting::Text && naming::is_description(input),
                 };
-                if let Speaker::Named(name) = speaker {
-                    voice.own = self.fields.is_some();
-                    voice.name = Some(name.clone());
+                match speaker {
+                    Speaker::Subject => {}
+                    Speaker::Named(name) => {
+                        voice.own = self.fields.is_some();
+                        voice.name = Some(name.clone());
+                    }
+                    Speaker::Other(name) => {
+                        self.talk = Talk::default();
+                        return self.talk.hand_over(self.book, name.as_deref(), text);
+                    }
                 }
+                self.talk.take_up(voice.name.as_deref());
                 self.prose(text, place, &mut voice);
+                self.talk.hand_over(self.book, voice.name.as_deref(), text);
             }
             Unit::Pair { key, value, span } => self.pair(key, value, span),
             Unit::Item { heading, text, span } => self.item(heading, text, span),
@@ -124,12 +162,13 @@ impl Learner<'_> {
         }
     }
 
-    fn refuse(&mut self, refusal: Refusal) {
+    pub(super) fn refuse(&mut self, refusal: Refusal) {
         *self.refused.entry(refusal).or_default() += 1;
     }
 
-    fn prose(&mut self, text: &str, place: &Place, voice: &mut Voice) {
+    pub(super) fn prose(&mut self, text: &str, place: &Place, voice: &mut Voice) {
         let ranges = sentence::sentences(text);
+        let before = self.memories.len();
         for (at, range) in ranges.iter().enumerate() {
             let taken_back = ranges.get(at + 1).map(|next| &text[next.clone()]);
             if taken_back.is_some_and(|next| next.len() < 25 && self.book.sarcasm.found_in(next)) {
@@ -143,7 +182,7 @@ impl Learner<'_> {
                 continue;
             }
             if self.full {
-                return;
+                break;
             }
             let span = place.span(&range);
             let clean = sentence::cleaned(raw);
@@ -151,14 +190,18 @@ impl Learner<'_> {
                 continue;
             }
             let known = self.sentence(&clean, &span, voice);
-            if !voice.chat {
+            if voice.setting == Setting::Text {
                 voice.known = known.unwrap_or(voice.known);
             }
+            self.talk.next();
         }
+        self.keep_remarks(before, voice);
     }
 
     /// Reads a sentence; says whether its subject is the subject, when it can be told.
-    fn sentence(&mut self, text: &str, span: &Range<usize>, voice: &Voice) -> Option<bool> {
+    pub(super) fn sentence(&mut self, text: &str, span: &Range<usize>, voice: &Voice) -> Option<bool> {
+        self.talk.dateline(self.book, text, dates::day_of(voice.date));
+        let text = &text[gate::without_names(text, &self.people)];
         let whole = text;
         let text = &text[gate::trimmed(self.book, text)];
         if let Some(refusal) = gate::refuse_sentence(self.book, whole, text) {
@@ -170,7 +213,11 @@ impl Learner<'_> {
         for range in sentence::clauses(text) {
             let clause = &text[range];
             let clause = &clause[gate::trimmed(self.book, clause)];
+            self.talk.dateline(self.book, clause, dates::day_of(voice.date));
+            let resolved = if known { None } else { self.talk.resolved(clause) };
+            let clause = resolved.as_deref().unwrap_or(clause);
             let mine = self.clause(clause, span, &Voice { known, ..voice.clone() });
+            self.talk.hear(self.book, clause);
             known = mine.unwrap_or(known);
             about = about.or(mine);
         }
@@ -178,64 +225,66 @@ impl Learner<'_> {
     }
 
     fn clause(&mut self, clause: &str, span: &Range<usize>, voice: &Voice) -> Option<bool> {
-        let elided = self.book.elided.iter().find(|(_, pattern)| pattern.is_match(clause));
-        let elided = elided.filter(|_| !voice.known && !self.book.not_elided.found_in(clause));
-        if let Some(refusal) = gate::refuse_clause(self.book, clause, elided.is_some()) {
+        let full = if voice.known { None } else { gate::completed(self.book, clause, voice.setting) };
+        if let Some(refusal) = gate::refuse_clause(self.book, clause, full.is_some()) {
             self.refuse(refusal);
             return None;
         }
-        let full = elided.map(|(words, _)| format!("{words} {}", lower_first(clause)));
         let clause = full.as_deref().unwrap_or(clause);
         // A subject that is named is meant even where somebody says "my": "Sarah met my sister" is no statement of hers.
         let named = person::third_person_of(self.book, clause, &self.names, voice.known);
         let own = person::first_person(self.book, clause);
-        let (canonical, about) = match (named, own) {
-            (Some(canonical), _) if voice.own => (canonical, true),
+        // Behind "I" a "she" is somebody else, behind the subject's name it is the subject.
+        let (canonical, about, known) = match (named, own) {
+            (Some(canonical), _) if voice.own => (canonical, true, true),
             (_, Some(canonical)) => {
                 let about = canonical.starts_with(SUBJECT);
-                (canonical, about)
+                (canonical, about, false)
             }
             _ => {
                 let other = clause.split_whitespace().next().is_some_and(|w| w.starts_with(char::is_uppercase));
                 let pronoun =
                     ["She ", "He ", "They ", "It ", "This ", "That ", "The "].iter().any(|w| clause.starts_with(w));
+                self.remark(clause, span, voice);
                 return (other && !pronoun).then_some(false);
             }
         };
         if self.book.small_talk.found_in(&canonical) {
             self.refuse(Refusal::SmallTalk);
-            return Some(about);
+            return Some(known);
         }
         for part in person::sentences_of(self.book, &canonical) {
             if !self.book.small_talk.found_in(&part) {
                 self.statement(&part, span, voice, !about);
             }
         }
-        Some(about)
+        Some(known)
     }
 
     /// Reads a canonical sentence by the rules.
     fn statement(&mut self, canonical: &str, span: &Range<usize>, voice: &Voice, aside: bool) {
-        static YOU: LazyLock<Regex> =
-            LazyLock::new(|| Regex::new(r"(?i)\b(?:you|your|yours|you're|you've|u|ur)\b").expect("a valid pattern"));
         let today = dates::day_of(voice.date);
         let future = self.book.future.found_in(canonical);
         let tense = if !future && self.book.pastish.found_in(canonical) { Tense::Past } else { Tense::Future };
-        let when = dates::find(self.book, canonical, today, tense);
+        let mut when = dates::find(self.book, canonical, today, tense);
+        if when.is_empty() && tense == Tense::Past && canonical.starts_with(SUBJECT) {
+            when.extend(self.talk.carried(canonical));
+        }
         if voice.own
             && let Some(fields) = &mut self.fields
         {
             fields.statement(canonical, span);
         }
         let mut more = false;
-        let addressed = YOU.is_match(canonical);
+        let addressed =
+            self.book.addressed.found_in(canonical) && talk::weight(self.book, canonical) < MIN_WEIGHT_TO_OTHERS;
         let core = &canonical[self.preface(canonical, &when)..];
-        if !core.starts_with(SUBJECT) && aside && self.book.deictic.found_in(core) {
-            self.refuse(Refusal::SmallTalk);
+        if aside && self.book.deictic.found_in(canonical) {
+            self.remark(canonical, span, voice);
             return;
         }
         for rule in &self.book.rules {
-            let Some(groups) = rule.pattern().captures(core) else { continue };
+            let Some(groups) = groups_of(rule.pattern(), core) else { continue };
             if more && rule.meaning.slot.is_none() {
                 continue;
             }
@@ -254,11 +303,13 @@ impl Learner<'_> {
             }
             // What is said to "you" is talk, unless a rule knows precisely what it states.
             let loose = rule.meaning.slot.is_none() && rule.meaning.confidence < 0.85;
-            if addressed && loose {
+            let vague = rule.meaning.slot.is_none() && rule.meaning.confidence < 0.8 && when.is_empty();
+            if addressed && loose || vague && talk::weight(self.book, core) == 0 {
                 self.refuse(Refusal::SmallTalk);
                 return;
             }
             if aside && !core.starts_with(SUBJECT) && rule.meaning.slot.is_none() && loose && too_thin(canonical) {
+                self.remark(canonical, span, voice);
                 return;
             }
             let found = Found { rule, groups: &groups, value, canonical, when: &when, tense, today };
@@ -298,7 +349,15 @@ impl Learner<'_> {
                 let name = name.filter(|_| meaning.slot.as_deref() != Some("name"));
                 person::render(&say.replace("{S}", &SUBJECT.to_string()).replace("{v}", value), name)
             }
-            _ => person::render(&dated(found.canonical, found.when, meaning.no_date), name),
+            _ => {
+                let text = dated(found.canonical, found.when, meaning.no_date);
+                let other = self.pair.as_ref().and_then(|pair| pair.iter().find(|one| Some(one.as_str()) != name));
+                let text = match other.filter(|_| voice.setting == Setting::People) {
+                    Some(other) => talk::named(self.book, &text, other),
+                    None => text,
+                };
+                person::render(&text, name)
+            }
         };
         let slot = meaning.slot.as_deref().and_then(|slot| self.single_slot(slot, found.groups));
         let mut memory = Memory {
@@ -314,6 +373,7 @@ impl Learner<'_> {
             event_date: None,
             forget_after: None,
             evidence: span.clone(),
+            message: None,
         };
         if !meaning.no_date {
             place_in_time(&mut memory, found, meaning);
@@ -331,7 +391,7 @@ impl Learner<'_> {
         }
     }
 
-    fn keep(&mut self, mut memory: Memory) {
+    pub(super) fn keep(&mut self, mut memory: Memory) {
         if memory.content.is_empty() || !memory.content.contains(' ') {
             return;
         }
@@ -344,154 +404,16 @@ impl Learner<'_> {
             self.memories.push(memory);
         }
     }
-
-    /// A memory in the words of a key.
-    fn keyed(&mut self, meaning: &Meaning, key: &str, value: &str, span: &Range<usize>) {
-        let name = self.name.clone();
-        let named = name.as_deref().filter(|_| meaning.slot.as_deref() != Some("name"));
-        let say = meaning.say.as_deref().unwrap_or("{S}'s {k} is {v}");
-        let text = say.replace("{S}", &SUBJECT.to_string()).replace("{k}", &key.to_lowercase()).replace("{v}", value);
-        let mut memory = Memory {
-            content: person::render(&text, named),
-            subject: name,
-            kind: meaning.kind,
-            slot: meaning.slot.clone().filter(|slot| self.book.single.contains(slot)),
-            value: Some(value.to_owned()),
-            negated: meaning.negated,
-            is_static: meaning.is_static,
-            confidence: meaning.confidence,
-            importance: meaning.importance,
-            event_date: None,
-            forget_after: None,
-            evidence: span.clone(),
-        };
-        if memory.content.len() > 1_000 {
-            memory.content.truncate(floor_boundary(&memory.content, 1_000));
-        }
-        self.keep(memory);
-    }
-
-    fn pair(&mut self, key: &str, value: &Value, span: &Range<usize>) {
-        let book = self.book;
-        let bare = markup::bare_key(key);
-        let unknown = Meaning {
-            kind: Kind::Fact,
-            is_static: true,
-            confidence: 0.7,
-            importance: 0.5,
-            slot: None,
-            negated: false,
-            plan: false,
-            no_date: true,
-            also: false,
-            say: None,
-        };
-        let known = book.key(bare);
-        let meaning = known.unwrap_or(&unknown);
-        if let Value::String(text) = value
-            && (text.trim().is_empty()
-                || matches!(text.trim().to_lowercase().as_str(), "n/a" | "none" | "null" | "-" | "unknown"))
-        {
-            return;
-        }
-        let taken = self.fields.as_mut().is_some_and(|fields| fields.pair(bare, value, meaning.slot.as_deref(), span));
-        if book.is_no_key(bare) && !taken {
-            return;
-        }
-        let values: Vec<String> = match value {
-            Value::String(text) if meaning.say.as_deref() == Some("{v}") || is_sentence(book, text) => {
-                let mut voice = Voice { name: self.name.clone(), date: self.now, own: true, chat: false, known: true };
-                return self.prose(text, &Place::Within(span.clone()), &mut voice);
-            }
-            Value::String(text)
-                if known.is_some_and(|m| m.slot.as_deref().is_none_or(|s| !book.single.contains(s))) =>
-            {
-                text.split([',', ';']).map(|item| item.trim().trim_start_matches("and ").to_owned()).collect()
-            }
-            Value::String(text) => vec![text.trim().to_owned()],
-            Value::Array(items) => items.iter().filter_map(scalar).collect(),
-            other => scalar(other).into_iter().collect(),
-        };
-        for value in values.iter().filter(|value| !value.is_empty()) {
-            let fits = match meaning.slot.as_deref() {
-                Some("name") => fields::name(book, value).is_some(),
-                Some("email") => value.contains('@'),
-                _ => true,
-            };
-            if fits && value.len() <= 500 {
-                self.keyed(meaning, bare, value.trim_end_matches('.'), span);
-            }
-        }
-    }
-
-    fn item(&mut self, heading: &str, text: &str, span: &Range<usize>) {
-        let book = self.book;
-        let Some(meaning) = book.key(markup::bare_key(heading)) else { return };
-        if is_sentence(book, text) || meaning.say.as_deref() == Some("{v}") {
-            let mut voice = Voice { name: self.name.clone(), date: self.now, own: true, chat: true, known: true };
-            return self.prose(text, &Place::Within(span.clone()), &mut voice);
-        }
-        if let Some(fields) = &mut self.fields {
-            fields.pair(heading, &Value::String(text.to_owned()), meaning.slot.as_deref(), span);
-        }
-        if text.len() <= 500 {
-            self.keyed(meaning, markup::bare_key(heading), text.trim_end_matches(['.', ',', ';']), span);
-        }
-    }
-
-    /// A dated line: the subject's own sentence, or what they were recorded doing.
-    fn log(&mut self, text: &str, date: Option<i64>, span: &Range<usize>) {
-        let at = date.unwrap_or(self.now);
-        let clean = sentence::cleaned(text);
-        let voice = Voice { name: self.name.clone(), date: at, own: true, chat: true, known: false };
-        let before = self.memories.len();
-        if person::first_person(self.book, &clean).is_some() {
-            self.sentence(&clean, span, &voice);
-            for memory in &mut self.memories[before..] {
-                memory.event_date = memory.event_date.or(date);
-            }
-            return;
-        }
-        let first = clean.split_whitespace().next().unwrap_or_default().to_lowercase();
-        let past = first.ends_with("ed") && first.len() > 3 || self.book.past.contains(&first);
-        let canonical = match person::third_person_of(self.book, &clean, &self.names, false) {
-            Some(canonical) => canonical,
-            None if past => format!("{SUBJECT} {}", lower_first(&clean)),
-            None => format!("{SUBJECT}'s activity: {clean}"),
-        };
-        let day = dates::day_of(at);
-        let when = dates::find(self.book, &canonical, day, Tense::Past);
-        let mut text = dated(&canonical, &when, false);
-        if when.is_empty() && date.is_some() {
-            let month = self.book.month_names.get(usize::try_from(day.month() - 1).unwrap_or(0));
-            let text_end = text.trim_end_matches(['.', '!', ' ']).len();
-            text.truncate(text_end);
-            text.push_str(&format!(" on {} {} {}", day.day(), month.map_or("", String::as_str), day.year()));
-        }
-        if text.len() > sentence::MAX_SENTENCE {
-            return self.refuse(Refusal::TooLong);
-        }
-        self.keep(Memory {
-            content: person::render(&text, self.name.as_deref()),
-            subject: self.name.clone(),
-            kind: Kind::Event,
-            slot: None,
-            value: None,
-            negated: false,
-            is_static: false,
-            confidence: 0.7,
-            importance: 0.3,
-            event_date: date,
-            forget_after: None,
-            evidence: span.clone(),
-        });
-    }
 }
 
 fn hash(sentence: &str, voice: &Voice) -> u64 {
     let mut hasher = DefaultHasher::new();
     (sentence, &voice.name, voice.date, voice.known).hash(&mut hasher);
     hasher.finish()
+}
+
+fn first_name(name: &str) -> Option<String> {
+    name.split_whitespace().next().map(str::to_lowercase)
 }
 
 /// What a rule found in a canonical sentence.
@@ -509,18 +431,19 @@ struct Found<'a> {
 fn place_in_time(memory: &mut Memory, found: &Found<'_>, meaning: &Meaning) {
     let Some(when) = found.when.first() else { return };
     let ahead = found.tense == Tense::Future && when.end >= found.today;
-    let whole_past = found.tense == Tense::Past && when.start <= found.today;
+    let whole_past = when.end < found.today || found.tense == Tense::Past && when.start <= found.today;
     if whole_past || ahead || meaning.plan {
         memory.event_date = Some(dates::micros_of(when.start));
     }
-    if ahead && !memory.is_static {
+    if ahead && (!memory.is_static || memory.slot.is_none()) {
+        memory.is_static = false;
         memory.kind = Kind::Event;
         memory.forget_after = Some(dates::after(when.end));
     }
 }
 
 /// The sentence with dates in place of words that only mean something on the day they are said.
-fn dated(canonical: &str, when: &[When], keep: bool) -> String {
+pub(super) fn dated(canonical: &str, when: &[When], keep: bool) -> String {
     if keep {
         return canonical.to_owned();
     }
@@ -536,35 +459,7 @@ fn dated(canonical: &str, when: &[When], keep: bool) -> String {
     out
 }
 
-fn lower_first(text: &str) -> String {
-    let first = text.split_whitespace().next().unwrap_or_default();
-    if first == "I" || first.starts_with("I'") {
-        return text.to_owned();
-    }
-    let mut chars = text.chars();
-    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
-}
-
-fn scalar(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.trim().to_owned()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(flag) => Some(if *flag { "yes" } else { "no" }.to_owned()),
-        _ => None,
-    }
-}
-
-/// Whether the value of a key is a sentence of its own rather than a name for something.
-fn is_sentence(book: &RuleBook, text: &str) -> bool {
-    text.split_whitespace().count() > 2
-        && (person::first_person(book, text).is_some_and(|canonical| canonical.starts_with(SUBJECT)))
-}
-
 /// Too little is said besides mentioning the speaker.
 fn too_thin(canonical: &str) -> bool {
     canonical.split_whitespace().count() < 5
-}
-
-fn floor_boundary(text: &str, at: usize) -> usize {
-    (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
 }

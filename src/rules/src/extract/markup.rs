@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::FieldSpec;
 use super::rulebook::{RuleBook, normal_key};
-use super::source::{Place, Speaker, Unit, lines};
+use super::source::{Place, Setting, Speaker, Unit, lines};
 
 static HEADING: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"^\s*(?:#{1,6}\s+(?P<a>.+?)\s*#*|\*\*(?P<b>[^*:]{1,60}):?\*\*:?|(?P<c>[\p{L}][\p{L} '/&-]{1,50}):)\s*$")
@@ -112,7 +112,7 @@ fn flush<'a>(text: &'a str, base: usize, block: &mut Option<Block>, units: &mut 
             place: Place::At(base + block.start),
             speaker: Speaker::Subject,
             date: None,
-            chat: false,
+            setting: Setting::Text,
         });
     }
 }

@@ -7,6 +7,7 @@
 //!   sentence   turns into sentences, sentences into clauses, each with its place in the input
 //!   gate       drops what is no statement: questions, requests, hypotheticals, sarcasm, quoted speech, small talk
 //!   person     "I love my dog" and "She loves her dog" become one canonical sentence about a marked subject
+//!   talk       "She is a doctor" is about the sister of the sentence before
 //!   rulebook   patterns over canonical sentences say what was stated: kind, slot, how sure, how lasting
 //! ```
 //!
@@ -14,6 +15,7 @@
 //! pattern runs on the linear-time regex engine, and sentences are bounded, so the whole is linear in the input.
 
 mod dates;
+mod entries;
 mod fields;
 mod gate;
 mod json;
@@ -21,11 +23,15 @@ mod learn;
 mod markup;
 mod naming;
 mod person;
+mod remark;
 mod rulebook;
 pub(crate) mod sentence;
 mod source;
+mod talk;
 mod zones;
 
+#[cfg(test)]
+mod cases;
 #[cfg(test)]
 mod tests;
 
@@ -137,6 +143,8 @@ pub struct Memory {
     pub forget_after: Option<i64>,
     /// Where it was said: bytes of the input.
     pub evidence: Range<usize>,
+    /// The turn it was said in, counted in [`Extraction::messages`].
+    pub message: Option<usize>,
 }
 
 /// Who speaks in a turn.
@@ -174,6 +182,10 @@ pub struct Message {
     pub date: Option<i64>,
     /// Where: bytes of the input.
     pub span: Range<usize>,
+    /// The conversation that the message names itself, when it does.
+    pub conversation: Option<String>,
+    /// Its number in the conversation, when the message gives one.
+    pub sequence: Option<i32>,
 }
 
 /// What a text taught.

@@ -7,7 +7,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::rulebook::RuleBook;
-use super::source::{Speaker, Unit};
+use super::source::{Setting, Speaker, Unit};
 use super::{Input, fields, markup};
 
 /// The name that the text itself gives: in a pair, by "my name is …", or as the subject of a text in the third person.
@@ -40,7 +40,7 @@ pub(super) fn own_name(book: &RuleBook, units: &[Unit<'_>], described: bool) -> 
                     return Some((name, None));
                 }
             }
-            Unit::Prose { text, place, speaker: Speaker::Subject, chat, .. } => {
+            Unit::Prose { text, place, speaker: Speaker::Subject, setting, .. } => {
                 let lower_ok = |name: &str| fields::name(book, name);
                 for groups in INTRODUCED.captures_iter(text) {
                     // The name of a "my name is …" that is asked or quoted is caught by the gate later; a wrong name
@@ -49,7 +49,7 @@ pub(super) fn own_name(book: &RuleBook, units: &[Unit<'_>], described: bool) -> 
                         return Some((name, None));
                     }
                 }
-                if !chat && third.is_none() && !FIRST.is_match(text) {
+                if *setting == Setting::Text && third.is_none() && !FIRST.is_match(text) {
                     // "Rust is a language" is about nobody; "Sarah lives in Rome" and "Sarah is a nurse. She …" are.
                     let found = SUBJECT_OF
                         .captures(text)

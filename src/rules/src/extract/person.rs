@@ -139,8 +139,17 @@ fn is_first_person(word: &str) -> bool {
 /// Whether "we" says something of the group that is not true of each of it.
 fn is_group(list: &[Token]) -> bool {
     let has = |word: &str| list.iter().any(|t| t.lower == word);
+    let all = list.iter().position(|t| t.lower == "all");
+    let we_all = all.is_some_and(|at| list[at.saturating_sub(2)..at].iter().any(|t| t.lower == "we"));
     has("we")
-        && (has("both") || has("together") || has("met") || has("other") || has("couple") || has("team") || has("each"))
+        && (we_all
+            || has("both")
+            || has("together")
+            || has("met")
+            || has("other")
+            || has("couple")
+            || has("team")
+            || has("each"))
 }
 
 /// Common misspellings and slang, before anything else looks at the words.
@@ -201,6 +210,12 @@ fn join_companion(list: &mut Vec<Token>) {
         let gap = std::mem::take(&mut list[0].gap);
         let mut companion: Vec<Token> = list.drain(..and).collect();
         companion[0].gap = " ".into();
+        if matches!(
+            companion[0].lower.as_str(),
+            "some" | "a" | "an" | "the" | "one" | "two" | "three" | "several" | "all"
+        ) {
+            companion[0].word = companion[0].lower.clone();
+        }
         // What is left reads "and I …": the two change places around the companion.
         list.swap(0, 1);
         list[0].gap = gap;
@@ -249,6 +264,7 @@ impl Flip<'_> {
                 let word = if self.mentioned && !self.others { "their".to_owned() } else { format!("{SUBJECT}'s") };
                 self.mention(at, word);
             }
+            "us" if at > 0 && self.list[at - 1].lower == "of" => self.mention(at, format!("{SUBJECT} and others")),
             "me" | "us" => {
                 let word = if self.mentioned && !self.others { "them".to_owned() } else { SUBJECT.to_string() };
                 self.mention(at, word);
@@ -282,6 +298,9 @@ impl Flip<'_> {
         let (word, many) = self.subject(self.list[at].lower.starts_with("we"));
         let verb = if many { plural } else { singular };
         self.list[at].word = format!("{word} {verb}");
+        if verb == "is" {
+            self.agree_coordinated(at + 1, true);
+        }
     }
 
     fn is_past(&self, word: &str) -> bool {
@@ -318,7 +337,7 @@ impl Flip<'_> {
                 // Said and done: the word is not to be looked at again.
                 self.list[at].lower.clear();
                 self.list[at].word = if negated { format!("{verb} not") } else { verb.to_owned() };
-                !negated && matches!(verb, "has" | "does")
+                !negated && matches!(verb, "has" | "does" | "is")
             }
             None if plural || negated || self.book.modals.contains(base) || self.is_past(base) => false,
             None if base.is_empty() || !base.bytes().all(|b| b.is_ascii_lowercase()) || base.ends_with("ing") => false,
@@ -328,11 +347,13 @@ impl Flip<'_> {
             }
         };
         if present {
-            self.agree_coordinated(at + 1);
+            let after_be = self.list[at].word == "is";
+            self.agree_coordinated(at + 1, after_be);
         }
     }
 
-    fn agree_coordinated(&mut self, from: usize) {
+    /// "I have a dog and work": what follows "and" agrees as well. After "I am" only verbs that are no nouns do.
+    fn agree_coordinated(&mut self, from: usize, after_be: bool) {
         let stop: HashSet<&str> =
             ["i", "we", "you", "he", "she", "they", "it", "who", "that", "which", "to", "been"].into();
         for at in from..self.list.len() {
@@ -348,6 +369,7 @@ impl Flip<'_> {
                 .list
                 .get(verb)
                 .is_some_and(|t| t.gap.trim().is_empty() && (self.book.verbs.contains(&t.lower) || t.lower == "don't"));
+            let known = known && (!after_be || self.book.plain_verbs.contains(&self.list[verb].lower));
             // A bare word at the end is more likely a noun: "I love food and travel".
             let governs = self.list.get(verb + 1).is_some_and(|t| t.gap.trim().is_empty() && t.lower != "and");
             if known && governs {

@@ -7,12 +7,13 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{LazyLock, OnceLock};
 
-use regex::{Regex, RegexBuilder};
+use regex::{Captures, Regex, RegexBuilder};
 
 use super::Kind;
 
-/// Stands for the subject in canonical sentences; a private-use character, removed from the input beforehand.
-pub(super) const SUBJECT: char = '\u{F8FF}';
+/// Stands for the subject in canonical sentences; a control character, removed from the input beforehand. It is of ASCII
+/// because the fast engine of the patterns gives up at word boundaries beside anything else.
+pub(super) const SUBJECT: char = '\u{1}';
 
 /// What a rule or a key says about what it finds.
 #[derive(Clone, Debug)]
@@ -43,6 +44,12 @@ impl Rule {
     pub(super) fn pattern(&self) -> &Regex {
         self.compiled.get_or_init(|| compile(&self.source))
     }
+}
+
+/// The groups of a match. Most patterns match nothing, and whether they do is found out several times faster than where
+/// their groups lie: for an anchored pattern the engine begins with the groups.
+pub(super) fn groups_of<'t>(pattern: &Regex, text: &'t str) -> Option<Captures<'t>> {
+    if pattern.is_match(text) { pattern.captures(text) } else { None }
 }
 
 /// How a date pattern is computed.
@@ -82,6 +89,23 @@ pub(super) struct RuleBook {
     pub(super) tail: Vec<Regex>,
     pub(super) elided: Vec<(String, Regex)>,
     pub(super) not_elided: Patterns,
+    pub(super) shown: Vec<Regex>,
+    pub(super) finite: Patterns,
+    pub(super) dateline: Patterns,
+    pub(super) addressed: Patterns,
+    pub(super) of_listener: Regex,
+    pub(super) to_listener: Regex,
+    pub(super) empty: Patterns,
+    pub(super) thin: HashSet<String>,
+    pub(super) antecedent: Vec<Regex>,
+    pub(super) thing: Vec<Regex>,
+    pub(super) not_things: HashSet<String>,
+    pub(super) general: Patterns,
+    pub(super) over: Patterns,
+    pub(super) asked: Vec<Regex>,
+    pub(super) she: HashSet<String>,
+    pub(super) he: HashSet<String>,
+    pub(super) they: HashSet<String>,
     pub(super) preface: Patterns,
     pub(super) deictic: Patterns,
     pub(super) adverbs: HashSet<String>,
@@ -91,6 +115,7 @@ pub(super) struct RuleBook {
     pub(super) habitual: Patterns,
     pub(super) not_past: HashSet<String>,
     pub(super) verbs: HashSet<String>,
+    pub(super) plain_verbs: HashSet<String>,
     pub(super) not_names: HashSet<String>,
     pub(super) numbers: HashMap<String, i64>,
     pub(super) months: HashMap<String, i64>,
@@ -192,6 +217,23 @@ impl RuleBook {
                 })
                 .collect(),
             not_elided: Patterns(patterns("notelided")),
+            shown: patterns("shown"),
+            finite: Patterns(patterns("finite")),
+            dateline: Patterns(patterns("dateline")),
+            addressed: Patterns(patterns("addressed")),
+            of_listener: compile(&sections.lines("oflistener").collect::<Vec<_>>().join("|")),
+            to_listener: compile(&sections.lines("tolistener").collect::<Vec<_>>().join("|")),
+            empty: Patterns(patterns("empty")),
+            thin: sections.words("thin"),
+            antecedent: patterns("antecedent"),
+            thing: patterns("thing"),
+            not_things: sections.words("notthings"),
+            over: Patterns(patterns("over")),
+            general: Patterns(patterns("general")),
+            asked: patterns("asked"),
+            she: sections.words("she"),
+            he: sections.words("he"),
+            they: sections.words("they"),
             preface: Patterns(patterns("preface")),
             deictic: Patterns(patterns("deictic")),
             adverbs: sections.words("adverbs"),
@@ -201,6 +243,7 @@ impl RuleBook {
             habitual: Patterns(patterns("habitual")),
             not_past: sections.words("notpast"),
             verbs: sections.words("verbs"),
+            plain_verbs: sections.words("plainverbs"),
             not_names: sections.words("notnames"),
             numbers: numbered("numbers"),
             months: numbered("months"),

@@ -113,7 +113,8 @@ fn ends_sentence(text: &str, start: usize, at: usize, next: usize) -> bool {
         from += 1;
     }
     let word = text[from..at].rsplit(|c: char| c.is_whitespace() || c == '(').next().unwrap_or_default();
-    let initial = word.chars().count() == 1 && word.starts_with(char::is_uppercase) && word != "I";
+    let mut letters = word.split('.');
+    let initial = word != "I" && letters.all(|l| l.chars().count() == 1 && l.starts_with(char::is_uppercase));
     !initial && !ABBREVIATIONS.contains(&word.to_lowercase().as_str())
 }
 
@@ -140,14 +141,14 @@ fn is_pictograph(c: char) -> bool {
 
 static BOUNDARY: LazyLock<Regex> = LazyLock::new(|| {
     let pattern = concat!(
-        r"(?i)(?P<mark>[,;–—]|\s-|\.\.\.)?\s+(?P<and>(?:and|but|so|plus|yet)\s+)?(?:(?:also|then|now|currently|recently|actually)\s+)?",
-        r"(?P<next>(?:i|i'm|im|i've|ive|i'd|i'll|we|we're|we've|my|our|she|he|she's|he's|they|they're)\s)"
+        r"(?i)(?:(?P<dash>\s*(?:--|—)\s*)|(?P<mark>[,;–—]|\s?-|\.\.\.)?\s+)(?P<and>(?:and|but|so|plus|yet)\s+)?(?:(?:also|then|now|currently|recently|actually)\s+)?",
+        r"(?P<next>(?:i|i'm|im|i've|ive|i'd|i'll|we|we're|we've|we'd|we'll|my|our|she|he|she's|he's|they|they're|you|you're|you'd|maybe)\s)"
     );
     Regex::new(pattern).expect("a valid pattern")
 });
 static CLAUSE: LazyLock<Regex> = LazyLock::new(|| {
     let pattern = concat!(
-        r"(?i)(?:^|\b)(?:i|i'm|im|i've|ive|i'd|i'll|we|we're|we've|she's|he's)\s|",
+        r"(?i)(?:^|\b)(?:i|im|ive|we|\w+'(?:m|s|re|ve|d|ll))\s|",
         r"\b(?:is|are|was|were|has|have|had|lives?|works?|loves?|likes?|\w{2,}ed|went|got|moved|met|called)\s"
     );
     Regex::new(pattern).expect("a valid pattern")
@@ -166,7 +167,7 @@ pub(super) fn clauses(sentence: &str) -> Vec<Range<usize>> {
     let mut start = 0;
     for hit in BOUNDARY.captures_iter(sentence) {
         let (Some(whole), Some(next)) = (hit.get(0), hit.name("next")) else { continue };
-        if hit.name("mark").is_none() && hit.name("and").is_none() {
+        if ["mark", "dash", "and"].iter().all(|name| hit.name(name).is_none()) {
             continue;
         }
         let left = &sentence[start..whole.start()];

@@ -20,6 +20,19 @@ pub(super) enum Speaker {
     Subject,
     /// Somebody else, who is the subject of their own memories.
     Named(String),
+    /// Somebody whose words teach nothing but give those of the others their sense.
+    Other(Option<String>),
+}
+
+/// Where something is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Setting {
+    /// In a text about the subject or by them.
+    Text,
+    /// In a message.
+    Chat,
+    /// In a message of a conversation among people who have names: what they speak of matters as well.
+    People,
 }
 
 /// Where a text stands in the input.
@@ -45,7 +58,7 @@ impl Place {
 #[derive(Clone, Debug)]
 pub(super) enum Unit<'a> {
     /// Running text.
-    Prose { text: Cow<'a, str>, place: Place, speaker: Speaker, date: Option<i64>, chat: bool },
+    Prose { text: Cow<'a, str>, place: Place, speaker: Speaker, date: Option<i64>, setting: Setting },
     /// A key and its value.
     Pair { key: String, value: Value, span: Range<usize> },
     /// An entry of a list under a heading.
@@ -72,6 +85,8 @@ pub(super) struct Turn<'a> {
     pub(super) place: Place,
     pub(super) date: Option<i64>,
     pub(super) span: Range<usize>,
+    pub(super) conversation: Option<String>,
+    pub(super) sequence: Option<i32>,
 }
 
 /// Takes a text apart.
@@ -185,6 +200,8 @@ fn transcript<'a>(book: &RuleBook, text: &'a str, chat: bool) -> Option<Vec<Turn
             place: Place::At(head.text),
             date: head.date,
             span: head.text..head.text + body.len(),
+            conversation: None,
+            sequence: None,
         }
     });
     Some(turns.collect())
@@ -203,25 +220,28 @@ pub(super) fn assign<'a>(turns: Vec<Turn<'a>>, input: &Input<'_>, source: &mut S
     let mut speakers: Vec<&str> = turns.iter().filter_map(|turn| turn.name.as_deref()).collect();
     speakers.sort_unstable();
     speakers.dedup();
+    let assisted = turns.iter().any(|turn| turn.role == Role::Assistant);
     source.several = !by_name && !by_role && speakers.len() > 1;
     for turn in turns {
         let speaker = match (&turn.name, turn.role) {
-            (_, Role::Assistant | Role::System) => None,
-            (Some(name), _) if by_name => names.is(name).then_some(Speaker::Subject),
-            (None, _) => Some(Speaker::Subject),
-            (Some(name), _) if source.several || input.subject_name.is_none() => Some(Speaker::Named(name.clone())),
-            (Some(_), _) => Some(Speaker::Subject),
+            (_, Role::Assistant | Role::System) => Speaker::Other(turn.name.clone()),
+            (Some(name), _) if by_name && !names.is(name) => Speaker::Other(turn.name.clone()),
+            (None, _) => Speaker::Subject,
+            (Some(_), _) if by_name => Speaker::Subject,
+            (Some(name), _) if source.several || input.subject_name.is_none() => Speaker::Named(name.clone()),
+            (Some(_), _) => Speaker::Subject,
         };
+        let setting = if turn.name.is_some() && !assisted { Setting::People } else { Setting::Chat };
         source.messages.push(Message {
             role: turn.role,
             name: turn.name,
             content: turn.text.to_string(),
             date: turn.date,
             span: turn.span,
+            conversation: turn.conversation,
+            sequence: turn.sequence,
         });
-        if let Some(speaker) = speaker {
-            source.units.push(Unit::Prose { text: turn.text, place: turn.place, speaker, date: turn.date, chat: true });
-        }
+        source.units.push(Unit::Prose { text: turn.text, place: turn.place, speaker, date: turn.date, setting });
     }
 }
 
@@ -259,7 +279,7 @@ fn activity_log<'a>(text: &'a str, told: bool) -> Option<Vec<Unit<'a>>> {
                 place: Place::At(start),
                 speaker: Speaker::Subject,
                 date: None,
-                chat: true,
+                setting: Setting::Chat,
             }),
         }
     }

@@ -1,0 +1,96 @@
+//! What is said in a conversation besides what people say of themselves.
+//!
+//! "The donations even bought a fire truck" is no statement about its speaker, but it belongs to what they told, and a
+//! question may be about it. It is remembered as said by them and of what, surely enough to be found and never as a fact:
+//! in a conversation among people whenever it says enough, in any other only beside something that was learned.
+
+use std::ops::Range;
+
+use super::gate::Refusal;
+use super::learn::{Learner, Voice, dated};
+use super::rulebook::SUBJECT;
+use super::source::Setting;
+use super::{Kind, Memory, dates, person, talk};
+
+/// How much a remark on the world at large must say beside something learned; any other must say anything.
+const MIN_WEIGHT_GENERAL: usize = 2;
+
+/// How much the remarks of a turn must say together when nothing was learned from it.
+const MIN_WEIGHT_ALONE: usize = 4;
+
+/// Something said, until it is known whether the turn it was said in teaches anything.
+pub(super) struct Remark {
+    memory: Memory,
+    weight: usize,
+    /// Said of the world at large.
+    general: bool,
+}
+
+impl Learner<'_> {
+    /// Notes a clause that is not about its speaker.
+    pub(super) fn remark(&mut self, clause: &str, span: &Range<usize>, voice: &Voice) {
+        let book = self.book;
+        if voice.setting == Setting::Text || voice.known {
+            return;
+        }
+        let weight = talk::weight(book, clause);
+        let least = if self.is_general(clause) { MIN_WEIGHT_GENERAL } else { 1 };
+        if book.addressed.found_in(clause) || book.empty.found_in(clause) || weight < least {
+            return self.refuse(Refusal::SmallTalk);
+        }
+        let today = dates::day_of(voice.date);
+        let tense = if book.pastish.found_in(clause) { dates::Tense::Past } else { dates::Tense::Future };
+        let when = dates::find(book, clause, today, tense);
+        let said = dated(clause, &when, false);
+        // A pronoun points back, and so does an answer that is no sentence.
+        let points_back = book.deictic.found_in(clause) || self.talk.answers() && !book.finite.found_in(clause);
+        let thing = if points_back { self.talk.thing(book) } else { None };
+        let named = thing.is_some();
+        let canonical = match thing {
+            Some(thing) => format!("{SUBJECT} said of {thing}: {said}"),
+            None => format!("{SUBJECT} said: {said}"),
+        };
+        let ahead = when.first().filter(|when| tense == dates::Tense::Future && when.end >= today);
+        let over = when.first().filter(|_| tense == dates::Tense::Past);
+        let memory = Memory {
+            content: person::render(&canonical, voice.name.as_deref()),
+            subject: voice.name.clone(),
+            kind: if ahead.is_some() { Kind::Event } else { Kind::Context },
+            slot: None,
+            value: None,
+            negated: false,
+            is_static: false,
+            confidence: 0.5,
+            importance: 0.25,
+            event_date: ahead.or(over).map(|when| dates::micros_of(when.start)),
+            forget_after: ahead.map(|when| dates::after(when.end)),
+            evidence: span.clone(),
+            message: None,
+        };
+        let general = self.is_general(clause);
+        self.remarks.push(Remark { memory, weight: weight + usize::from(named), general });
+    }
+
+    /// Whether something is said of the world at large, rather than of what has been.
+    fn is_general(&self, clause: &str) -> bool {
+        self.book.general.found_in(clause) && !self.book.over.found_in(clause)
+    }
+
+    /// Keeps the remarks of a turn that taught something, and in a conversation among people the weighty ones of any.
+    pub(super) fn keep_remarks(&mut self, before: usize, voice: &Voice) {
+        let taught = self.memories.len() > before;
+        let mut remarks = std::mem::take(&mut self.remarks);
+        if !taught {
+            remarks.retain(|remark| !remark.general);
+            let weight: usize = remarks.iter().map(|remark| remark.weight).sum();
+            if voice.setting != Setting::People || weight < MIN_WEIGHT_ALONE {
+                remarks.clear();
+            }
+        }
+        for remark in remarks {
+            self.keep(remark.memory);
+        }
+        // In the order of the text.
+        self.memories[before..].sort_by_key(|memory| memory.evidence.start);
+    }
+}
