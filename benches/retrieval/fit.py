@@ -1,18 +1,19 @@
 #!/usr/bin/env python3
 """Judges and fits the numbers of the search's score, and prints the project setting `scoring` that holds them.
 
-    fit.py RUN.jsonl [--scoring SCORING.json] [--refit]
+    fit.py RUN.jsonl [--mode MODE] [--aside CATEGORY] [--scoring SCORING.json] [--refit]
 
-RUN.jsonl has one search per line, made with threshold 0 and with explanations:
+RUN.jsonl is what the benchmark of retrieval writes with EXPORT=RUN.jsonl, one search per line, made with threshold 0:
 
-    {"question": "Where …?",      what was asked
-     "category": "single-hop",    any label; figures are given for each
-     "group": "conversation 1",   what is left out together in cross-validation
-     "judged": true,              false: shown in a line of its own, in no sum and no fit (optional)
+    {"mode": "metadata",          which lines count: --mode
+     "question": "Where …?",      what was asked
+     "category": 4,               any label; figures are given for each
+     "conversation": "26",        what is left out together in cross-validation
      "texts": 419,                how many texts were searched
      "evidence": ["id", …],       the right answers; [] if the subject has none, as when asked of a stranger
-     "candidates": [{"id": "id", "parts": {"share": 0.1, …}}, …]}     the rows: their id and `score -> 'parts'`
+     "candidates": [{"id": "id", "score": {"parts": {"share": 0.1, …}, …}}, …]}     the rows
 
+The category --aside is shown in a line of its own, in no sum and no fit: in LoCoMo, 5 asks for what the other speaker did.
 Printed are: recall, nDCG and recall above the threshold by category and by group; what each weight is worth, by leaving
 it out; with --refit what weights fitted to the other groups make of each group; the cut between answers and the rest,
 again with each group left out; and the setting. Nothing is written anywhere.
@@ -51,15 +52,19 @@ class Search:
     missed: int  # answers that are in no row
 
 
-def read(path):
+def read(path, mode, aside):
     searches = []
     with open(path) as lines:
         for line in lines:
             run = json.loads(line)
-            signals = np.array([signals_of(row["parts"]) for row in run["candidates"]], float).reshape(-1, len(WEIGHTS))
+            if run["mode"] != mode:
+                continue
+            rows = run["candidates"]
+            signals = np.array([signals_of(row["score"]["parts"]) for row in rows], float).reshape(-1, len(WEIGHTS))
             evidence = set(run["evidence"])
-            right = np.array([row["id"] in evidence for row in run["candidates"]], bool)
-            searches.append(Search(run["category"], run["group"], run.get("judged", True), run["texts"], signals, right,
+            right = np.array([row["id"] in evidence for row in rows], bool)
+            category = str(run["category"])
+            searches.append(Search(category, run["conversation"], category != aside, run["texts"], signals, right,
                                    len(evidence) - int(right.sum())))
     return searches
 
@@ -160,6 +165,8 @@ def knots(cut, right, strange):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run")
+    parser.add_argument("--mode", default="metadata", help="which searches of the run count")
+    parser.add_argument("--aside", default="5", help="a category that is shown apart and not fitted to")
     parser.add_argument("--scoring", help="the setting that the run was made with, if not the default")
     parser.add_argument("--refit", action="store_true", help="fit the weights, too")
     arguments = parser.parse_args()
@@ -168,7 +175,7 @@ def main():
         with open(arguments.scoring) as file:
             changed = json.load(file).get("weights", {})
         now |= {name: value for name, value in changed.items() if name in now}
-    searches = read(arguments.run)
+    searches = read(arguments.run, arguments.mode, arguments.aside)
     answered = [s for s in searches if s.judged and s.right.sum() + s.missed > 0]
     unanswered = [s for s in searches if s.right.sum() + s.missed == 0]
     aside = [s for s in searches if not s.judged and s.right.sum() + s.missed > 0]

@@ -99,6 +99,7 @@ class Search:
             "question": question.text,
             "category": question.category,
             "evidence": sorted(relevant),
+            "texts": len(container.turn_of),
             "candidates": candidates,
         }
 

@@ -20,12 +20,12 @@ use pgrx::JsonB;
 use pgrx::datum::{FromDatum, IntoDatum};
 use pgrx::spi::{self, SpiClient};
 use rules::filter::Filter;
-use rules::rank::{self, Container, Cues, Late, Model, Question, Scored};
+use rules::rank::{Container, Cues, Late, Model, Question, Scored, cues, name_words};
 use rules::respell;
 use rules::signature::{self, Terms};
 
 use super::Side;
-use super::late::look;
+use super::late::{Look, look};
 use super::queries::{self, Keys, select};
 use super::scan::{self, Looked, Pool, PoolTexts};
 use crate::api::embedding::{self, Meaning};
@@ -155,6 +155,9 @@ fn best_first(a: &Hit, b: &Hit) -> Ordering {
     evidence.then(b.updated_at.cmp(&a.updated_at)).then_with(|| a.id.cmp(&b.id)).then(a.side.cmp(&b.side))
 }
 
+/// A text by its pool and its place there.
+type Place = (usize, usize);
+
 /// Scores the pools of one side and adds what is good enough to the answers.
 #[allow(clippy::too_many_arguments, reason = "what a step of the pipeline is handed by the one before")]
 fn score(
@@ -169,74 +172,96 @@ fn score(
 ) -> Result<()> {
     let question = Question { terms: asked.terms.len(), speakers: &asked.speakers, cues: &asked.cues, now: scope.now };
     let same = signature::hash(request.question);
-    let depth = request.limit.max(if request.rerank { RERANK_DEPTH } else { DEPTH });
     let texts: Vec<PoolTexts<'_>> = pools.iter().map(|pool| PoolTexts { pool, question: same }).collect();
     let containers: Vec<Container<'_, PoolTexts<'_>>> =
         texts.iter().map(|texts| Container::new(question, texts, &scope.model)).collect();
 
-    // The best of every subject, then the best of these.
-    let mut list: Vec<(usize, usize)> = containers
-        .iter()
-        .enumerate()
-        .flat_map(|(pool, container)| container.shortlist(depth).into_iter().map(move |text| (pool, text)))
-        // What nothing is known of is no answer, however low the threshold.
-        .filter(|(pool, text)| containers[*pool].is_known(*text))
-        .collect();
-    if pools.len() > 1 {
-        let first_evidence = |(pool, text): (usize, usize)| containers[pool].evidence(text);
-        list.sort_by(|a, b| first_evidence(*b).total_cmp(&first_evidence(*a)).then(a.cmp(b)));
-        list.truncate(depth);
-        list.sort_unstable();
-    }
-    let shortlisted = list.len();
-    for (at, pool) in pools.iter().enumerate() {
-        if let Some(text) = request.explained.and_then(|id| pool.find(id))
-            && !list.contains(&(at, text))
-        {
-            list.push((at, text));
-        }
-    }
+    // How many are looked at closer does not depend on how many are wanted, lest the order did.
+    let depth = if request.rerank { RERANK_DEPTH } else { DEPTH };
+    let list = best(&containers, depth.max(request.limit));
+    let mut looked = list[..list.len().min(depth)].to_vec();
+    let extra = request.explained.and_then(|id| {
+        let place = pools.iter().enumerate().find_map(|(pool, texts)| Some((pool, texts.find(id)?)))?;
+        (!looked.contains(&place)).then_some(place)
+    });
+    looked.extend(extra);
     clock.lap(&mut answers.stages.shortlist);
 
     let looks = match scope.vectors {
         Some(model) => {
             let named: Vec<_> =
-                list.iter().map(|(pool, text)| (pools[*pool].subject, pools[*pool].id(*text))).collect();
+                looked.iter().map(|(pool, text)| (pools[*pool].subject, pools[*pool].id(*text))).collect();
             look(client, side, model, &asked.meanings, &named)?
         }
-        None => vec![Default::default(); list.len()],
+        None => vec![Default::default(); looked.len()],
     };
-    for (at, pool) in pools.iter().enumerate() {
-        let of_pool: Vec<usize> = (0..list.len()).filter(|place| list[*place].0 == at).collect();
-        if of_pool.is_empty() {
-            continue;
-        }
-        let chosen: Vec<usize> = of_pool.iter().map(|place| list[*place].1).collect();
-        let late: Vec<Late<'_>> = of_pool.iter().map(|place| looks[*place].late()).collect();
-        for scored in containers[at].rank(&chosen, &late) {
-            let explained = request.explained.is_some_and(|id| pool.id(scored.index) == id);
-            if scored.similarity >= request.threshold || explained {
-                let left_out = match list[..shortlisted].contains(&(at, scored.index)) {
-                    true => None,
-                    false if !pool.is_eligible(scored.index) => Some("the filter keeps it out"),
-                    false if !containers[at].is_known(scored.index) => {
-                        Some("it has none of the question's words, nor have those around it, and no vector")
-                    }
-                    false => Some("too many texts are nearer at first sight, before they are compared token by token"),
-                };
-                answers.hits.push(Hit {
-                    side,
-                    subject: pgrx::Uuid::from_bytes(pool.subject),
-                    id: pool.id(scored.index).to_owned(),
-                    updated_at: pool.updated_at(scored.index),
-                    left_out,
-                    scored,
-                });
-            }
+    let late: Vec<Late<'_>> = looks.iter().map(Look::late).collect();
+    let mut scored = rank(&containers, &looked, &late);
+    // Those that come after the ones looked at stay behind them.
+    let last = scored.iter().filter(|(place, _)| Some(*place) != extra).map(|(_, scored)| scored);
+    let last = last.min_by(|a, b| a.evidence.total_cmp(&b.evidence)).copied();
+    let rest: Vec<Place> = list.iter().skip(depth).filter(|place| Some(**place) != extra).copied().collect();
+    scored.extend(rank(&containers, &rest, &[]).into_iter().map(|(place, mut scored)| {
+        scored.evidence = last.map_or(scored.evidence, |last| last.evidence.min(scored.evidence));
+        scored.similarity = last.map_or(scored.similarity, |last| last.similarity.min(scored.similarity));
+        (place, scored)
+    }));
+    clock.lap(&mut answers.stages.late);
+
+    for ((at, text), scored) in scored {
+        let pool = &pools[at];
+        let explained = request.explained.is_some_and(|id| pool.id(text) == id);
+        if scored.similarity >= request.threshold || explained {
+            let left_out = if list.contains(&(at, text)) {
+                None
+            } else if !pool.is_eligible(text) {
+                Some("the filter keeps it out")
+            } else if !containers[at].is_known(text) {
+                Some("it has none of the question's words, nor have those around it, and no vector")
+            } else {
+                Some("too many texts are nearer at first sight, before they are compared token by token")
+            };
+            answers.hits.push(Hit {
+                side,
+                subject: pgrx::Uuid::from_bytes(pool.subject),
+                id: pool.id(text).to_owned(),
+                updated_at: pool.updated_at(text),
+                left_out,
+                scored,
+            });
         }
     }
-    clock.lap(&mut answers.stages.late);
     Ok(())
+}
+
+/// The best texts at first sight, best first: those of every subject, then the best of these.
+fn best(containers: &[Container<'_, PoolTexts<'_>>], count: usize) -> Vec<Place> {
+    let of_pool = |(pool, container): (usize, &Container<'_, PoolTexts<'_>>)| {
+        let texts = container.shortlist(count).into_iter();
+        // What nothing is known of is no answer, however low the threshold.
+        texts.filter(|text| container.is_known(*text)).map(move |text| (pool, text)).collect::<Vec<_>>()
+    };
+    let mut list: Vec<Place> = containers.iter().enumerate().flat_map(of_pool).collect();
+    if containers.len() > 1 {
+        let evidence = |(pool, text): &Place| containers[*pool].evidence(*text);
+        list.sort_by(|a, b| evidence(b).total_cmp(&evidence(a)).then(a.cmp(b)));
+        list.truncate(count);
+    }
+    list
+}
+
+/// The scores of some texts, with what a closer look found of each.
+fn rank(containers: &[Container<'_, PoolTexts<'_>>], places: &[Place], late: &[Late<'_>]) -> Vec<(Place, Scored)> {
+    let mut scored = Vec::with_capacity(places.len());
+    for (pool, container) in containers.iter().enumerate() {
+        let of_pool = || (0..places.len()).filter(|at| places[*at].0 == pool);
+        let texts: Vec<usize> = of_pool().map(|at| places[at].1).collect();
+        let late: Vec<Late<'_>> = of_pool().filter_map(|at| late.get(at).copied()).collect();
+        if !texts.is_empty() {
+            scored.extend(container.rank(&texts, &late).into_iter().map(|scored| ((pool, scored.index), scored)));
+        }
+    }
+    scored
 }
 
 /// Reads where to look. Fails where no project is established.
@@ -314,7 +339,7 @@ fn ask(
     all: &[String],
     known: impl Fn(u32) -> bool,
 ) -> Result<Asked> {
-    let named = rank::name_words(request.question, known);
+    let named = name_words(request.question, known);
     let counted = &all[..all.len().min(signature::QUESTION_TERMS)];
     let terms: Vec<usize> = if named.named.is_empty() {
         (0..counted.len()).collect()
@@ -330,7 +355,7 @@ fn ask(
         }
     }
     let today = i32::try_from(scope.now.div_euclid(MICROS_PER_DAY)).unwrap_or(i32::MAX);
-    let cues = rank::cues::of_question(request.question, today);
+    let cues = cues::of_question(request.question, today);
     Ok(Asked { terms, speakers: named.named, cues, meanings })
 }
 
