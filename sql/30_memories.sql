@@ -239,7 +239,8 @@ when ((old.superseded_at, old.forgotten_at, old.forget_after, old.importance, ol
       (new.superseded_at, new.forgotten_at, new.forget_after, new.importance, new.updated_at))
 execute function _memory_changed();
 
--- Writes the signatures of a subject anew, packed, with the codes of one embedding model, and returns how many.
+-- Writes the signatures of a subject anew, packed, with the codes of one embedding model, and returns how many. A session
+-- without a model keeps the codes of the last one.
 create function _memories_sign(key uuid, model smallint) returns bigint
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
@@ -247,6 +248,7 @@ as $$
 declare
   signed bigint;
 begin
+  model := coalesce(model, (select max(e.model_id) from memory_embedding e where e.subject_key = key));
   delete from memory_signature s where s.subject_key = key;
   with signed as materialized (
     select m.id, m.project_id, m.ordinal, _memory_records(m, model, e.code) as records
@@ -361,6 +363,26 @@ as $$
                 'source_type', 'event_date', 'speaker', 'conversation_id', 'sequence')
 $$;
 
+-- A memory with its place in what was said, as its metadata has it, where it is not given otherwise: speaker,
+-- conversationId, sequence, and date or, as Supermemory has it, temporalContext.eventDate and documentDate.
+create function _memory_placed(m memory) returns memory
+language plpgsql immutable
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  m.speaker := coalesce(m.speaker, m.metadata ->> 'speaker');
+  m.conversation_id := coalesce(m.conversation_id, m.metadata ->> 'conversationId');
+  m.sequence := coalesce(m.sequence, _integer_or_null(m.metadata ->> 'sequence'));
+  m.event_date := coalesce(
+    m.event_date,
+    _timestamp_or_null(m.metadata ->> 'date'),
+    _timestamp_or_null(m.metadata #>> '{temporalContext.eventDate,0}'),
+    _timestamp_or_null(m.metadata ->> 'temporalContext.eventDate'),
+    _timestamp_or_null(m.metadata ->> 'temporalContext.documentDate'));
+  return m;
+end
+$$;
+
 -- The one place that makes a memory row. The caller has locked the subject and filled in what it knows; a predecessor
 -- is superseded, its version chain goes on, and the vector is made in the same transaction unless told otherwise.
 create function _memory_insert(new memory, predecessor memory default null, embed boolean default true) returns memory
@@ -384,11 +406,7 @@ begin
   new.updated_at := coalesce(new.updated_at, new.created_at);
   new.seen_count := coalesce(new.seen_count, 1);
   new.last_seen_at := coalesce(new.last_seen_at, new.updated_at);
-  new.speaker := coalesce(new.speaker, new.metadata ->> 'speaker');
-  new.conversation_id := coalesce(new.conversation_id, new.metadata ->> 'conversationId');
-  new.sequence := coalesce(new.sequence, _integer_or_null(new.metadata ->> 'sequence'));
-  new.event_date := coalesce(new.event_date, _timestamp_or_null(coalesce(
-    new.metadata ->> 'date', new.metadata #>> '{temporalContext.eventDate,0}', new.metadata ->> 'temporalContext.documentDate')));
+  new := _memory_placed(new);
   new.ordinal := coalesce(new.ordinal, predecessor.ordinal, _microseconds(clock_timestamp()));
   if predecessor.id is null then
     new.version := coalesce(new.version, 1);
@@ -629,6 +647,10 @@ begin
   new.importance := coalesce(new.importance, old.importance);
   new.confidence := coalesce(new.confidence, old.confidence);
   new.source_type := coalesce(new.source_type, old.source_type);
+  new := _memory_placed(new);
+  new.speaker := coalesce(new.speaker, old.speaker);
+  new.conversation_id := coalesce(new.conversation_id, old.conversation_id);
+  new.sequence := coalesce(new.sequence, old.sequence);
   new.event_date := coalesce(new.event_date, old.event_date);
   if not changes ? 'forget_after' then
     new.forget_after := old.forget_after;

@@ -258,19 +258,23 @@ end
 $$;
 
 -- Writes the signatures of a document's chunks anew. A chunk belongs to its document as a turn does to its conversation.
-create function _document_sign(source document, model smallint) returns void
+-- A session without a model keeps the codes of the last one.
+create function _document_sign(source document, current_model smallint) returns void
 language sql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
   delete from chunk_signature s where s.subject_key = source.subject_key and s.document_id = source.id;
-  with signed as (
+  with model as materialized (
+    select coalesce(current_model, (select max(e.model_id) from chunk_embedding e where e.subject_key = source.subject_key)) as id
+  ), signed as (
     select array_agg(record order by c.position, nth) as records
     from chunk c
-    left join chunk_embedding e on e.subject_key = c.subject_key and e.model_id = model and e.chunk_id = c.id
+    cross join model
+    left join chunk_embedding e on e.subject_key = c.subject_key and e.model_id = model.id and e.chunk_id = c.id
     cross join lateral _lexemes(c.content) w
     cross join lateral unnest(_signature(
       c.id, c.content, w.lexemes, w.counts, 0.5, null, c.document_id, c.position, _day(source.document_date), c.position,
-      _microseconds(c.created_at), null, false, model, e.code)) with ordinality r (record, nth)
+      _microseconds(c.created_at), null, false, model.id, e.code)) with ordinality r (record, nth)
     where c.subject_key = source.subject_key and c.document_id = source.id
   )
   insert into chunk_signature (subject_key, document_id, block, project_id, signatures)

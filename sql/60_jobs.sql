@@ -224,7 +224,9 @@ begin
          or exists (select from chunk c
                     where c.subject_key = s.subject_key
                       and not exists (select from chunk_embedding e where e.subject_key = c.subject_key and e.model_id = model
-                                      and e.chunk_id = c.id)));
+                                      and e.chunk_id = c.id))
+         or exists (select from memory_signature g where g.subject_key = s.subject_key and _signatures_lack(g.signatures, model))
+         or exists (select from chunk_signature g where g.subject_key = s.subject_key and _signatures_lack(g.signatures, model)));
   return queued;
 end
 $$;

@@ -34,7 +34,7 @@ CREATE TEMPORARY TABLE passage (conversation text, id text, content text, embedd
 """
 EMBED_PASSAGES = """
 INSERT INTO passage
-SELECT %s, p.id, p.content, memory_profile._embed_passage(p.content)::real[]::memory_profile.vector
+SELECT %s, p.id, p.content, (SELECT embedding FROM memory_profile._encode(p.content))::real[]::memory_profile.vector
 FROM unnest(%s::text[], %s::text[]) p (id, content)
 """
 NEAREST = """

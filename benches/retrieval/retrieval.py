@@ -78,6 +78,11 @@ class Search:
         chosen = {variant: variant == self.variant for variant in VARIANTS if variant}
         return {"subject": subject, "q": question.text, "depth": DEPTH} | chosen
 
+    def ask_stranger(self, stranger: Conversation, question: Question, deep: psycopg.Connection[Any]) -> dict[str, Any]:
+        """Asks a conversation that knows nothing about it; returns what is exported."""
+        rows = deep.execute(RANKING, self.options(stranger, question)).fetchall()
+        return self.exported(stranger, question, set(), rows)
+
     def ask(self, conversation: Conversation, question: Question, deep: psycopg.Connection[Any]) -> dict[str, Any]:
         """Asks as an application does, and for the whole ranking; returns what is exported."""
         container = self.containers[conversation.name]
@@ -89,10 +94,12 @@ class Search:
         relevant = container.relevant(question)
         measures = metrics.measures(ranking, relevant)
         self.method.answers.append(Answer(question.category, measures, shown, relevant))
-        candidates = [
-            {"id": container.turn_of[id], "similarity": similarity, "score": json.loads(score)}
-            for id, similarity, score in (rows if not self.variant else [])
-        ]
+        return self.exported(conversation, question, relevant, rows if not self.variant else [])
+
+    def exported(
+        self, conversation: Conversation, question: Question, relevant: set[str], rows: list[tuple[Any, ...]]
+    ) -> dict[str, Any]:
+        container = self.containers[conversation.name]
         return {
             "mode": self.mode,
             "conversation": conversation.name,
@@ -100,7 +107,10 @@ class Search:
             "category": question.category,
             "evidence": sorted(relevant),
             "texts": len(container.turn_of),
-            "candidates": candidates,
+            "candidates": [
+                {"id": container.turn_of[id], "similarity": similarity, "score": json.loads(score)}
+                for id, similarity, score in rows
+            ],
         }
 
 
@@ -150,13 +160,14 @@ def ask_everything(
 ) -> list[Method]:
     """Puts every question to every method in turn, so that whatever else the machine does hits them alike."""
     words, vectors, both = Method("BM25"), Method("vectors, exact cosine"), Method("RRF of the two")
-    for conversation in conversations:
+    for conversation, stranger in zip(conversations, [*conversations[1:], *conversations[:1]], strict=True):
         for question in conversation.questions:
             embedding.run(EMBED, (question.text,))
             for search in asked:
                 line = search.ask(conversation, question, comparison.connection)
                 if export and not search.variant:
-                    export.write(json.dumps(line, ensure_ascii=False) + "\n")
+                    lines = [line, search.ask_stranger(stranger, question, comparison.connection)]
+                    export.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
             rankings = [comparison.by_words(conversation, question.text), comparison.by_vectors(conversation, question.text)]
             rankings.append(metrics.fuse(rankings, DEPTH))
             relevant = comparison.relevant(conversation, question)

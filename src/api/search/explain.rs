@@ -22,7 +22,7 @@ fn memory_search_explain(
     threshold: default!(Option<f64>, "0.6"),
     filters: default!(Option<JsonB>, "NULL"),
     max_results: default!(Option<i32>, "10"),
-    search_mode: default!(Option<&str>, "'hybrid'"),
+    search_mode: default!(Option<&str>, "'memories'"),
     include_forgotten: default!(Option<bool>, "false"),
     rerank: default!(Option<bool>, "false"),
     rewrite_query: default!(Option<bool>, "false"),
@@ -33,7 +33,7 @@ fn memory_search_explain(
     let request = Request {
         subject,
         question: check_query(q)?,
-        sides: sides(search_mode.unwrap_or("hybrid"))?,
+        sides: sides(search_mode.unwrap_or("memories"))?,
         filter: filter.filter(|filter| !filter.is_empty()),
         include_forgotten: include_forgotten.unwrap_or(false),
         rerank: rerank.unwrap_or(false),

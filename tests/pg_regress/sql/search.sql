@@ -165,3 +165,21 @@ from (values (false), (true)) t (rewrite);
 select memory_add('srch_cols', 'We camped at the lake', metadata => '{"speaker": "Ann", "conversationId": "c1", "sequence": 4, "date": "2024-05-06"}') as a,
        memory_add('srch_cols', 'It rained', metadata => '{"temporalContext.eventDate": ["2024-05-07"], "temporalContext.documentDate": "2024-06-01"}') as b \gset
 select speaker, conversation_id, sequence, (event_date at time zone 'UTC')::date as day from memory where subject_key = subject_key('srch_cols') order by ordinal;
+
+-- a new version keeps its place in the conversation, but for what is changed
+select memory_update('srch_cols', :'a', 'We camped at the big lake', '{"metadata": {"date": "2024-05-08"}}') as a2 \gset
+select speaker, conversation_id, sequence, (event_date at time zone 'UTC')::date as day from memory where subject_key = subject_key('srch_cols') and id = :'a2';
+-- what cannot be read as a date does not hide what can
+select memory_add('srch_cols', 'It cleared up', metadata => '{"date": "soon", "temporalContext.documentDate": "2024-05-09"}') as c \gset
+select (event_date at time zone 'UTC')::date as day from memory where subject_key = subject_key('srch_cols') and id = :'c';
+
+-- signatures written where there is no model keep the codes of the vectors that are there
+set memory_profile.embedding_model = '';
+select search_refresh() > 0 as signed;
+reset memory_profile.embedding_model;
+select count(*) > 0 as found_by_meaning from memory_search('srch_why', 'pets');
+select embeddings_refresh() as nothing_to_do;
+
+-- more rows wanted, the same order
+select (array_agg(id))[1:2] = (select array_agg(id) from memory_search('srch_why', 'Ann', 0, max_results => 2)) as same_order
+from memory_search('srch_why', 'Ann', 0, max_results => 1000);
