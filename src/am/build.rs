@@ -3,16 +3,22 @@
 //!
 //! The sort is PostgreSQL's own and keeps to `maintenance_work_mem`. What it sorts are strings of bytes that compare as
 //! the rows should: the key first, then the row id, so that the rows of a namespace lie in the order of the table.
+//!
+//! Namespaces that are large enough get lists. Then the sorted rows are read twice: once to find centroids on a sample of
+//! each such namespace, and once to write pages, on the way to which its rows pass a second sort, by list. The arithmetic
+//! runs on a pool of threads that know nothing of PostgreSQL, while this process waits for them.
 
+use std::collections::HashMap;
 use std::ffi::{CStr, c_char, c_void};
 
-use index::key::Key;
+use index::key::{Key, PLAIN};
 use index::load::Loader;
 use index::page::{Entry, MAX_FACTORS};
 use pgrx::memcxt::PgMemoryContexts;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
+use super::divide::Lists;
 use super::shape::{Coder, Shape, row_of};
 use super::wal::Writer;
 use super::{checked, options};
@@ -20,7 +26,12 @@ use crate::error::report;
 use pgrx::pg_sys::panic::ErrorReportable;
 
 const SORTING: i64 = 2;
-const WRITING: i64 = 3;
+const TRAINING: i64 = 3;
+const WRITING: i64 = 4;
+
+/// PostgreSQL's TUPLESORT_RANDOMACCESS.
+#[cfg(not(feature = "pg14"))]
+const RANDOM_ACCESS: i32 = 1;
 
 /// Bytes before the factors: dimension, id, row.
 const HEAD: usize = 18;
@@ -31,6 +42,7 @@ pub unsafe extern "C-unwind" fn ambuildphasename(phase: i64) -> *mut c_char {
     let name: &CStr = match phase {
         1 => c"reading the table",
         SORTING => c"sorting",
+        TRAINING => c"finding lists",
         WRITING => c"writing pages",
         _ => return std::ptr::null_mut(),
     };
@@ -43,14 +55,15 @@ fn progress(what: u32, value: i64) {
 }
 
 /// Codes of rows on their way into order.
-struct Sorter {
+pub struct Sorter {
     state: *mut pg_sys::Tuplesortstate,
     /// A varlena, again and again: `tuplesort` copies it.
     buffer: Vec<u8>,
 }
 
 impl Sorter {
-    fn new() -> Self {
+    /// A new sort; `again` says that its result is read more than once.
+    pub fn new(again: bool) -> Self {
         // SAFETY: the type is `bytea`, and the operator its order.
         let state = unsafe {
             pg_sys::tuplesort_begin_datum(
@@ -61,17 +74,18 @@ impl Sorter {
                 pg_sys::maintenance_work_mem,
                 std::ptr::null_mut(),
                 #[cfg(feature = "pg14")]
-                false,
+                again,
                 #[cfg(not(feature = "pg14"))]
                 {
-                    pg_sys::TUPLESORT_NONE as i32
+                    if again { RANDOM_ACCESS } else { pg_sys::TUPLESORT_NONE as i32 }
                 },
             )
         };
         Self { state, buffer: Vec::new() }
     }
 
-    fn put(&mut self, key: Key, entry: Entry<'_>) {
+    /// Takes an entry.
+    pub fn put(&mut self, key: Key, entry: Entry<'_>) {
         self.buffer.clear();
         self.buffer.extend([0; 4]);
         self.buffer.extend(key.dim.to_be_bytes());
@@ -86,13 +100,26 @@ impl Sorter {
         }
     }
 
-    fn sort(&mut self) {
+    /// Puts what was taken into order.
+    pub fn sort(&mut self) {
         // SAFETY: the state is that of `new`.
         unsafe { pg_sys::tuplesort_performsort(self.state) };
     }
 
+    /// Goes back to the first entry.
+    pub fn rewind(&mut self) {
+        // SAFETY: the state is sorted, and was made to be read again.
+        unsafe { pg_sys::tuplesort_rescan(self.state) };
+    }
+
+    /// Ends the sort.
+    pub fn end(self) {
+        // SAFETY: nothing of the state is used any more.
+        unsafe { pg_sys::tuplesort_end(self.state) };
+    }
+
     /// Hands all entries to `take`, in order.
-    fn drain(self, factors: usize, mut take: impl FnMut(Entry<'_>)) {
+    pub fn read(&mut self, factors: usize, mut take: impl FnMut(Entry<'_>)) {
         let mut value = pg_sys::Datum::from(0);
         let mut null = false;
         let mut memory = PgMemoryContexts::new("scoped_vector build");
@@ -125,8 +152,6 @@ impl Sorter {
             }
             take(Entry { id: number(&head[2..10]), row: number(&head[10..18]), factors: &list[..factors], code });
         }
-        // SAFETY: nothing of the state is used any more.
-        unsafe { pg_sys::tuplesort_end(self.state) };
     }
 }
 
@@ -139,6 +164,8 @@ struct Builder {
     coder: Coder,
     sorter: Sorter,
     rows: f64,
+    /// Rows of each namespace.
+    sizes: HashMap<Key, usize>,
     memory: PgMemoryContexts,
 }
 
@@ -154,8 +181,14 @@ unsafe extern "C-unwind" fn collect(
 ) {
     // SAFETY: PostgreSQL passes a row of the index, and the builder that `ambuild` has given it.
     unsafe {
-        let Builder { shape, coder, sorter, rows, memory } = &mut *state.cast::<Builder>();
-        memory.switch_to(|_| coder.entry(shape, values, nulls, row_of(tid), |key, entry| sorter.put(key, entry)));
+        let Builder { shape, coder, sorter, rows, sizes, memory } = &mut *state.cast::<Builder>();
+        let take = |key: Key, entry: Entry<'_>| {
+            if key.list() == PLAIN {
+                *sizes.entry(key).or_default() += 1;
+            }
+            sorter.put(key, entry);
+        };
+        memory.switch_to(|_| coder.entry(shape, values, nulls, row_of(tid), take));
         memory.reset();
         *rows += 1.0;
     }
@@ -179,27 +212,46 @@ pub unsafe extern "C-unwind" fn ambuild(
         }
         let shape = Shape::of_new(relation);
         let memory = PgMemoryContexts::new("scoped_vector row");
-        let mut builder = Builder { shape, coder: Coder::default(), sorter: Sorter::new(), rows: 0.0, memory };
+        let (coder, sizes) = (Coder::default(), HashMap::new());
+        let mut builder = Builder { shape, coder, sorter: Sorter::new(true), rows: 0.0, sizes, memory };
         progress(pg_sys::PROGRESS_CREATEIDX_SUBPHASE, 1);
         let read = scan_table(table, relation, info, true, collect, (&raw mut builder).cast());
-        let Builder { mut sorter, rows, .. } = builder;
+        let Builder { mut sorter, rows, mut sizes, .. } = builder;
         progress(pg_sys::PROGRESS_CREATEIDX_SUBPHASE, SORTING);
         sorter.sort();
+        let storage = options::storage(relation);
+        sizes.retain(|_, size| *size >= storage.lists_from);
+        let factors = shape.metric.factors();
+        let lists = if sizes.is_empty() {
+            None
+        } else {
+            progress(pg_sys::PROGRESS_CREATEIDX_SUBPHASE, TRAINING);
+            let lists = Lists::train(&shape, &sizes, &mut sorter);
+            sorter.rewind();
+            Some(lists)
+        };
         progress(pg_sys::PROGRESS_CREATEIDX_SUBPHASE, WRITING);
         progress(pg_sys::PROGRESS_CREATEIDX_TUPLES_TOTAL, rows as i64);
         let writer = Writer::create(relation, pg_sys::ForkNumber::MAIN_FORKNUM, shape.meta());
-        let factors = shape.metric.factors();
-        let mut loader = Loader::new(writer, factors, options::fillfactor(relation));
+        let mut loader = Loader::new(writer, factors, storage.fillfactor);
         let mut done = 0_i64;
-        sorter.drain(factors, |entry| {
+        let mut add = |entry: Entry<'_>| {
             checked(relation, loader.add(entry));
             done += 1;
             if done % 1024 == 0 {
                 progress(pg_sys::PROGRESS_CREATEIDX_TUPLES_DONE, done);
             }
-        });
+        };
+        match lists {
+            None => sorter.read(factors, add),
+            Some(mut lists) => {
+                sorter.read(factors, |entry| lists.sort_out(entry, &mut add));
+                lists.finish(&mut add);
+            }
+        }
+        sorter.end();
         loader.finish().finish();
-        progress(pg_sys::PROGRESS_CREATEIDX_TUPLES_DONE, done);
+        progress(pg_sys::PROGRESS_CREATEIDX_TUPLES_DONE, rows as i64);
         let result = pg_sys::palloc0(size_of::<pg_sys::IndexBuildResult>()).cast::<pg_sys::IndexBuildResult>();
         (*result).heap_tuples = read;
         (*result).index_tuples = rows;

@@ -13,6 +13,7 @@
 
 mod build;
 mod cost;
+mod divide;
 mod functions;
 mod insert;
 mod options;

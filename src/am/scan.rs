@@ -13,6 +13,7 @@ use super::checked;
 use super::shape::{Shape, tid_of};
 use super::wal::Store;
 use crate::error::{internal, report};
+use crate::gucs;
 
 /// What is kept of a scan between two calls: no page, no lock, no pin.
 #[derive(Default)]
@@ -65,7 +66,11 @@ pub unsafe extern "C-unwind" fn amrescan(
                 Query::new(kernels::best(), shape.metric, elements)
             })
         });
-        state.scan = Some(Scan::new(kernels::best(), spans(&shape, scan), query));
+        let search = Scan::new(kernels::best(), spans(&shape, scan), query);
+        state.scan = Some(match gucs::probes() {
+            Some(probes) => search.with_probes(probes),
+            None => search,
+        });
         state.counted = false;
     }
 }

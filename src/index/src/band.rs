@@ -92,6 +92,22 @@ impl Band {
         Self { first: LAST_LIMIT, limit: LAST_LIMIT, ..Self::new() }
     }
 
+    /// Takes up offers again beside what is left. From now on nothing is dropped.
+    pub fn reopen(&mut self) {
+        self.limit = usize::MAX / 4;
+        self.kept = std::mem::take(&mut self.heap).into_iter().map(|Reverse(candidate)| candidate).collect();
+    }
+
+    /// Whether rows were dropped.
+    pub fn is_cut(&self) -> bool {
+        self.cut.is_some()
+    }
+
+    /// Makes the band keep everything.
+    pub fn unlimited(&mut self) {
+        self.limit = usize::MAX / 4;
+    }
+
     /// Begins anew, for other rows.
     pub fn reset(&mut self) {
         *self = Self { limit: self.first, first: self.first, ..Self::new() };

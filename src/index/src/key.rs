@@ -29,7 +29,7 @@ pub const ABSENT: u16 = 0xFFFF;
 const NULL_HASH: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// The place of an entry in the order of the index.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Key {
     /// Dimensions of the vector; a page holds vectors of one length.
     pub dim: u16,

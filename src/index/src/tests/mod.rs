@@ -1,4 +1,5 @@
 mod bounds;
+mod lists;
 mod order;
 mod store;
 mod threads;
