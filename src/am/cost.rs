@@ -10,8 +10,13 @@
 //! ends no search early; and it reads the rows of a clustered table cheaply only through an index whose order it knows.
 //! So an ordered search is charged for a part of the rows that it could fetch, and states the correlation of its key.
 
+use std::collections::HashSet;
+
+use index::lists::{first_probes, list_count};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
+
+use super::options::DEFAULT_LISTS_FROM;
 
 /// Comparing a code takes a small part of what the planner takes an operator to cost.
 const OPERATORS_PER_CODE: f64 = 0.25;
@@ -26,6 +31,7 @@ const HEIGHT: f64 = 3.0;
 
 /// Estimates a scan.
 #[pg_guard]
+#[allow(clippy::too_many_arguments, reason = "PostgreSQL's signature")]
 pub unsafe extern "C-unwind" fn amcostestimate(
     root: *mut pg_sys::PlannerInfo,
     path: *mut pg_sys::IndexPath,
@@ -48,15 +54,37 @@ pub unsafe extern "C-unwind" fn amcostestimate(
         let pages = (f64::from((*index).pages) * share).ceil().max(1.0);
         let searches = generic.num_sa_scans.max(1.0);
         let descent = searches * HEIGHT * random_page / 4.0;
-        let read = pages * next_page + rows * OPERATORS_PER_CODE * pg_sys::cpu_operator_cost;
+        let ordered = !(*path).indexorderbys.is_null();
+        let looked_at = if ordered { part_looked_at(path, rows / searches) } else { 1.0 };
+        let read = looked_at * (pages * next_page + rows * OPERATORS_PER_CODE * pg_sys::cpu_operator_cost);
         *startup_cost = descent + read;
         *total_cost =
             *startup_cost + rows * (pg_sys::cpu_index_tuple_cost + OPERATORS_PER_ROW * pg_sys::cpu_operator_cost);
-        let ordered = !(*path).indexorderbys.is_null();
         *selectivity = if ordered { generic.indexSelectivity * PART_FETCHED } else { generic.indexSelectivity };
         *correlation = key_correlation(root, index);
         *index_pages = pages;
     }
+}
+
+/// The part of a namespace of so many rows that a search looks at before its first row: all of it, or its centroids and
+/// the nearest lists.
+///
+/// # Safety
+/// The path is one of an index of this access method.
+unsafe fn part_looked_at(path: *mut pg_sys::IndexPath, rows: f64) -> f64 {
+    // SAFETY: as above; the clauses of a path are index clauses.
+    let in_one_namespace = unsafe {
+        let clauses = (*path).indexclauses;
+        let count = if clauses.is_null() { 0 } else { (*clauses).length as usize };
+        let clause = |i: usize| (*(*clauses).elements.add(i)).ptr_value.cast::<pg_sys::IndexClause>();
+        let columns: HashSet<i16> = (0..count).map(|i| (*clause(i)).indexcol).collect();
+        columns.len() + 1 >= (*(*path).indexinfo).nkeycolumns as usize
+    };
+    if !in_one_namespace || rows < f64::from(DEFAULT_LISTS_FROM) {
+        return 1.0;
+    }
+    let lists = list_count(rows as usize);
+    (first_probes(lists) as f64 / lists as f64 + lists as f64 / rows).min(1.0)
 }
 
 /// How far the rows of the table lie in the order of the first key column, -1 to 1.

@@ -62,7 +62,6 @@ impl Lists {
             }
         });
         end(&mut sample);
-        drop(end);
         Self { shape: *shape, pool, centroids, current: None }
     }
 

@@ -13,6 +13,7 @@ use super::wal::Store;
 
 /// Adds a row to the index.
 #[pg_guard]
+#[allow(clippy::too_many_arguments, reason = "PostgreSQL's signature")]
 pub unsafe extern "C-unwind" fn aminsert(
     relation: pg_sys::Relation,
     values: *mut pg_sys::Datum,

@@ -11,7 +11,7 @@ const DEFAULT_FILLFACTOR: i32 = 95;
 
 /// Rows from which a build gives a namespace lists. Measured: up to here a search of all rows takes about as long as one
 /// of the nearest lists, and it is exact.
-const DEFAULT_LISTS_FROM: i32 = 50_000;
+pub const DEFAULT_LISTS_FROM: i32 = 50_000;
 
 #[repr(C)]
 struct Options {

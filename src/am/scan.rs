@@ -118,7 +118,8 @@ unsafe fn spans(shape: &Shape, scan: pg_sys::IndexScanDesc) -> Vec<Span> {
         }
     }
     let first = match hashes.first() {
-        None | Some(None) => return vec![Span::ALL],
+        None => return vec![span(&[], 0)],
+        Some(None) => return vec![Span::ALL],
         Some(Some(first)) => first,
     };
     match hashes.get(1) {

@@ -22,7 +22,7 @@ sql --file="$REPO/tests/lib/scoped_vector.sql"
 vacuum_on() { while sql -c 'VACUUM load.item' -c 'SELECT pg_sleep(random() / 10)' -c CHECKPOINT; do :; done; }
 build_on() {
   while sql -c 'DROP INDEX IF EXISTS load.item_spare' \
-    -c 'CREATE INDEX item_spare ON load.item USING scoped_vector (e memory_profile.scoped_vector_ip_ops)' \
+    -c 'CREATE INDEX item_spare ON load.item USING scoped_vector (e memory_profile.scoped_vector_ip_ops) WITH (lists_from = 2000)' \
     -c 'REINDEX INDEX CONCURRENTLY load.item_nearest'; do :; done
 }
 

@@ -53,7 +53,8 @@ begin
       'select e <=> $2 from load.item where tenant = $1 order by e <=> $2 limit 40',
       'select e <=> $2 from load.item where tenant = $1 and id % 7 = 3 order by e <=> $2 limit 10',
       'select e <-> $2 from load.item order by e <-> $2 limit 25',
-      'select answer from (select id from load.item where tenant = $1 order by e <=> $2 limit 1000000) r (answer) order by answer'
+      'select answer from (select id from load.item where tenant = $1 order by e <=> $2 limit 1000000) r (answer) order by answer',
+      'select answer from (select id from load.item order by e <#> $2 limit 1000000) r (answer) order by answer'
     ] loop
       perform set_config('enable_sort', case when ask like '%answer' then 'on' else 'off' end, true),
         set_config('enable_bitmapscan', 'off', true), set_config('enable_indexscan', 'on', true);

@@ -140,7 +140,7 @@ impl Band {
         self.threshold = cut.bound();
     }
 
-    /// Ends the offers: from now on [`Band::next`] gives the rows.
+    /// Ends the offers: from now on [`Band::pop`] gives the rows.
     pub fn seal(&mut self) {
         if self.kept.len() > self.limit {
             self.narrow();
@@ -149,7 +149,7 @@ impl Band {
     }
 
     /// The nearest row that is left, with its bound.
-    pub fn next(&mut self) -> Option<(f32, u64)> {
+    pub fn pop(&mut self) -> Option<(f32, u64)> {
         while let Some(Reverse(candidate)) = self.heap.pop() {
             if self.last != Some(candidate) {
                 self.last = Some(candidate);

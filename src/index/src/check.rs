@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use crate::fault::{Fault, Result};
-use crate::key::{CENTROIDS, Key, Space};
+use crate::key::{CENTROIDS, FIRST_LIST, Key, LAST_LIST, Space, list_of};
 use crate::page::{Leaf, NONE, Node, ROOT, node};
 use crate::pages::{Guard, Pages};
 use crate::tree::MAX_DEPTH;
@@ -33,6 +33,8 @@ pub struct Census {
     pub used: u64,
     counted: Option<(u16, Space)>,
     current: u64,
+    /// Lists of the namespace that is being counted.
+    centroids: HashSet<u16>,
     next: Option<u32>,
 }
 
@@ -117,29 +119,33 @@ impl Census {
                     return wrong("an entry's factors are impossible");
                 }
             }
-            keys.push(key);
+            keys.push((key, leaf.row(i)));
             entry(leaf, i);
         }
         keys.sort_unstable();
-        for key in keys {
-            self.count(key);
+        for (key, row) in keys {
+            if !self.count(key, row) {
+                return wrong("it holds a row of a list that has no centroid");
+            }
         }
         Ok(())
     }
 
-    /// Counts an entry; keys come in ascending order.
-    fn count(&mut self, key: Key) {
-        if key.list() == CENTROIDS {
-            self.lists += 1;
-            return;
-        }
-        self.rows += 1;
+    /// Counts an entry, and says whether its list is known. Keys come in ascending order, centroids before lists.
+    fn count(&mut self, key: Key, row: u64) -> bool {
         if self.counted != Some((key.dim, key.space())) {
             self.counted = Some((key.dim, key.space()));
-            self.namespaces += 1;
             self.current = 0;
+            self.centroids.clear();
         }
+        if key.list() == CENTROIDS {
+            self.lists += 1;
+            return self.centroids.insert(list_of(row));
+        }
+        self.rows += 1;
         self.current += 1;
+        self.namespaces += u64::from(self.current == 1);
         self.largest = self.largest.max(self.current);
+        !(FIRST_LIST..=LAST_LIST).contains(&key.list()) || self.centroids.contains(&key.list())
     }
 }

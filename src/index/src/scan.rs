@@ -122,7 +122,7 @@ impl Scan {
             if !self.unread.is_empty() && self.taken.len() * ROWS_PER_HIT > self.read {
                 self.read_lists(pages, self.probes)?;
             }
-            if let Some((bound, row)) = self.band.next() {
+            if let Some((bound, row)) = self.band.pop() {
                 if self.probes > 0 && !self.taken.insert(row) {
                     continue;
                 }
