@@ -12,16 +12,27 @@ comment on access method scoped_vector is 'nearest vectors within a namespace';
 
 create function _scoped_vector_cosine(internal) returns integer
   as 'MODULE_PATHNAME', 'scoped_vector_cosine_wrapper' language c immutable parallel safe;
+comment on function _scoped_vector_cosine(internal) is 'metric and element type of an operator class';
+
 create function _scoped_vector_ip(internal) returns integer
   as 'MODULE_PATHNAME', 'scoped_vector_ip_wrapper' language c immutable parallel safe;
+comment on function _scoped_vector_ip(internal) is 'metric and element type of an operator class';
+
 create function _scoped_vector_l2(internal) returns integer
   as 'MODULE_PATHNAME', 'scoped_vector_l2_wrapper' language c immutable parallel safe;
+comment on function _scoped_vector_l2(internal) is 'metric and element type of an operator class';
+
 create function _scoped_halfvec_cosine(internal) returns integer
   as 'MODULE_PATHNAME', 'scoped_halfvec_cosine_wrapper' language c immutable parallel safe;
+comment on function _scoped_halfvec_cosine(internal) is 'metric and element type of an operator class';
+
 create function _scoped_halfvec_ip(internal) returns integer
   as 'MODULE_PATHNAME', 'scoped_halfvec_ip_wrapper' language c immutable parallel safe;
+comment on function _scoped_halfvec_ip(internal) is 'metric and element type of an operator class';
+
 create function _scoped_halfvec_l2(internal) returns integer
   as 'MODULE_PATHNAME', 'scoped_halfvec_l2_wrapper' language c immutable parallel safe;
+comment on function _scoped_halfvec_l2(internal) is 'metric and element type of an operator class';
 
 -- operator classes of vectors
 

@@ -43,7 +43,7 @@ const METRIC: u16 = 2;
 /// The handler function: what PostgreSQL is told about the access method.
 #[pg_extern(sql = false)]
 fn scoped_vector_handler(_call: pg_sys::FunctionCallInfo) -> Internal {
-    let mut routine = unsafe_routine();
+    let mut routine = bare_routine();
     routine.amstrategies = 2;
     routine.amsupport = 2;
     routine.amcanorderbyop = true;
@@ -69,7 +69,7 @@ fn scoped_vector_handler(_call: pg_sys::FunctionCallInfo) -> Internal {
 }
 
 /// A routine without any ability.
-fn unsafe_routine() -> PgBox<pg_sys::IndexAmRoutine, AllocatedByRust> {
+fn bare_routine() -> PgBox<pg_sys::IndexAmRoutine, AllocatedByRust> {
     // SAFETY: IndexAmRoutine is a node, and its tag is the one given.
     unsafe { PgBox::<pg_sys::IndexAmRoutine>::alloc_node(pg_sys::NodeTag::T_IndexAmRoutine) }
 }
