@@ -86,8 +86,10 @@ impl Shape {
             .value() as u8;
             let kind = if class >> 4 == 0 { Kind::Single } else { Kind::Half };
             let Some(metric) = Metric::from_number(class & 15) else { refuse("the metric is unknown") };
-            let attributes = (*(*relation).rd_att).attrs.as_slice((*(*relation).rd_att).natts as usize);
-            let dimensions = u16::try_from(attributes[columns].atttypmod).unwrap_or(0);
+            let (mut kind_id, mut modifier, mut collation) = (pg_sys::InvalidOid, -1, pg_sys::InvalidOid);
+            let column = columns as i16 + 1;
+            pg_sys::get_atttypetypmodcoll((*relation).rd_id, column, &mut kind_id, &mut modifier, &mut collation);
+            let dimensions = u16::try_from(modifier).unwrap_or(0);
             if usize::from(dimensions) > index::MAX_DIMENSIONS {
                 checked(relation, Err(index::Fault::TooLong { dimensions: usize::from(dimensions) }))
             }
