@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints the benchmarks: benches/run.sh [sql | embedder | vector | kernels]…, all four by default.
+# Prints the benchmarks: benches/run.sh [sql | embedder | vector | search | kernels]…, all five by default.
 #
 # docs/benchmarks.md says what they measure and how to read them. No time is judged here: the exit status tells whether
 # everything ran, and whether what was compared gave the same results.
@@ -12,12 +12,13 @@ source "$(dirname "${BASH_SOURCE[0]}")/../tests/lib/all.sh"
 source "$REPO/benches/lib/setup.sh"
 source "$REPO/benches/lib/sql.sh"
 source "$REPO/benches/lib/vector.sh"
+source "$REPO/benches/lib/search.sh"
 
 BENCH_SECONDS=${BENCH_SECONDS:-3}
 BENCH_MEMORIES=${BENCH_MEMORIES:-20000}
 BENCH_ROWS=${BENCH_ROWS:-100000}
 
-SECTIONS=(sql embedder vector kernels)
+SECTIONS=(sql embedder vector search kernels)
 
 section_sql() {
   bench_cluster sql "$(quietly bench_postgres)"
@@ -35,6 +36,12 @@ section_vector() {
   vector_benchmarks
 }
 
+section_search() {
+  bench_cluster search "$(quietly bench_postgres16)" "shared_buffers = $(vector_shared_buffers)MB" \
+    'max_parallel_workers_per_gather = 0' 'jit = off' 'max_wal_size = 8GB'
+  search_benchmarks
+}
+
 section_kernels() {
   heading 'Kernels, without a database'
   cargo_example kernels throughput
@@ -47,7 +54,7 @@ prepare() {
   case $1 in
     sql) quietly bench_postgres ;;
     embedder) quietly cargo_build_example encoder measure ;;
-    vector) quietly bench_postgres16 ;;
+    vector | search) quietly bench_postgres16 ;;
     kernels) quietly cargo_build_example kernels throughput ;;
     *) die "usage: benches/run.sh [${SECTIONS[*]}]" ;;
   esac >/dev/null

@@ -28,6 +28,10 @@ static WORKER_DATABASES: GucSetting<Option<CString>> = GucSetting::<Option<CStri
 /// index probes a second.
 static WORKER_NAPTIME: GucSetting<i32> = GucSetting::<i32>::new(500);
 
+/// How many lists of a large namespace a search of a `scoped_vector` index reads at first; 0 leaves it to the index, which
+/// aims at a recall of 0.99 for the ten nearest.
+static PROBES: GucSetting<i32> = GucSetting::<i32>::new(0);
+
 /// Defines the settings; called once per process, before anything reads them.
 pub fn define() {
     let hidden = GucFlags::NO_SHOW_ALL | GucFlags::DISALLOW_IN_FILE;
@@ -82,6 +86,16 @@ pub fn define() {
         GucContext::Sighup,
         GucFlags::UNIT_MS,
     );
+    GucRegistry::define_int_guc(
+        c"memory_profile.scoped_vector_probes",
+        c"How many lists of a large namespace a search of a scoped_vector index reads at first.",
+        c"0 leaves it to the index.",
+        &PROBES,
+        0,
+        65_533,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
     reserve_prefix();
 }
 
@@ -132,6 +146,11 @@ pub fn worker_databases() -> Vec<String> {
 /// How long an idle worker sleeps.
 pub fn worker_naptime() -> std::time::Duration {
     std::time::Duration::from_millis(u64::try_from(WORKER_NAPTIME.get()).unwrap_or(500))
+}
+
+/// How many lists a search reads at first, if the session wants a certain number.
+pub fn probes() -> Option<usize> {
+    usize::try_from(PROBES.get()).ok().filter(|&probes| probes > 0)
 }
 
 fn text(setting: &GucSetting<Option<CString>>) -> String {

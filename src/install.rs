@@ -6,10 +6,11 @@ extension_sql_file!("../sql/00_types.sql", name = "types", bootstrap);
 extension_sql_file!("../sql/10_vector.sql", name = "vector", requires = ["types"]);
 extension_sql_file!("../sql/11_halfvec.sql", name = "halfvec", requires = ["vector"]);
 extension_sql_file!("../sql/12_pgvector.sql", name = "pgvector", requires = ["halfvec"]);
+extension_sql_file!("../sql/13_scoped_vector.sql", name = "scoped_vector", requires = ["pgvector"]);
 extension_sql_file!(
     "../sql/20_projects.sql",
     name = "projects",
-    requires = ["pgvector", _session_project, _session_subjects, _subject_key]
+    requires = ["scoped_vector", _session_project, _session_subjects, _subject_key]
 );
 extension_sql_file!("../sql/21_subjects.sql", name = "subjects", requires = ["projects", _check_subject]);
 extension_sql_file!(

@@ -1,9 +1,11 @@
 //! User memory and profiles inside PostgreSQL.
 //!
 //! Reading order: `install` lists the SQL files in the order in which they are installed; `vector` is the vector type;
+//! `am` is the index access method;
 //! `api` is what computes behind the SQL functions; `worker` runs the job queue after commit. The pure crates
-//! `kernels`, `encoder` and `rules` hold the thinking and know nothing of Postgres.
+//! `kernels`, `encoder`, `index` and `rules` hold the thinking and know nothing of Postgres.
 
+mod am;
 mod api;
 mod error;
 mod gucs;
@@ -17,6 +19,7 @@ pgrx::pg_module_magic!();
 #[allow(non_snake_case)]
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
+    am::define();
     gucs::define();
     worker::register();
 }

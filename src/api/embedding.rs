@@ -110,6 +110,7 @@ fn _embedding_model()
 /// What is stored of a text to be found: its vector, the code of the vector and those of its tokens; no row where no
 /// model is installed.
 #[pg_extern(stable, parallel_restricted, cost = 100000)]
+#[allow(clippy::type_complexity, reason = "pgrx reads the row type from the signature")]
 fn _encode(
     content: &str,
 ) -> Result<TableIterator<'static, (name!(code, Vec<u8>), name!(embedding, Vec<f32>), name!(tokens, Vec<u8>))>> {

@@ -1,0 +1,75 @@
+//! Removing what is dead.
+
+use std::ffi::c_void;
+
+use index::vacuum::{Sweep, shrink, sweep};
+use pgrx::pg_sys;
+use pgrx::prelude::*;
+
+use super::checked;
+use super::shape::{Shape, tid_of};
+use super::wal::Store;
+
+/// Removes the entries of dead rows, and gives back pages.
+#[pg_guard]
+pub unsafe extern "C-unwind" fn ambulkdelete(
+    info: *mut pg_sys::IndexVacuumInfo,
+    stats: *mut pg_sys::IndexBulkDeleteResult,
+    callback: pg_sys::IndexBulkDeleteCallback,
+    callback_state: *mut c_void,
+) -> *mut pg_sys::IndexBulkDeleteResult {
+    // SAFETY: PostgreSQL passes an open index and a callback that takes the ids of rows.
+    unsafe {
+        let relation = (*info).index;
+        Shape::of(relation);
+        let callback = callback.expect("a vacuum knows which rows are dead");
+        let store = Store::for_vacuum(relation, (*info).strategy);
+        let mut swept = checked(
+            relation,
+            sweep(&store, |row| {
+                let mut tid = tid_of(row);
+                pg_sys::ffi::pg_guard_ffi_boundary(|| callback(&mut tid, callback_state))
+            }),
+        );
+        let freed = checked(relation, shrink(&store, &mut swept));
+        let stats = if stats.is_null() { zeroed() } else { stats };
+        finish(&store, stats, &swept, freed);
+        stats
+    }
+}
+
+/// Fills in what a vacuum reports.
+unsafe fn finish(store: &Store, stats: *mut pg_sys::IndexBulkDeleteResult, swept: &Sweep, freed: u64) {
+    let free = store.free_unused(|block| swept.leaves.contains(&block));
+    // SAFETY: the caller's promise: `stats` is valid.
+    unsafe {
+        (*stats).num_pages = store.len();
+        (*stats).estimated_count = false;
+        (*stats).num_index_tuples = swept.kept as f64;
+        (*stats).tuples_removed += swept.removed as f64;
+        (*stats).pages_newly_deleted += freed as u32;
+        (*stats).pages_deleted = free;
+        (*stats).pages_free = free;
+    }
+}
+
+fn zeroed() -> *mut pg_sys::IndexBulkDeleteResult {
+    // SAFETY: all zeroes are a valid result, and `palloc0` returns memory of that size or does not return.
+    unsafe { pg_sys::palloc0(size_of::<pg_sys::IndexBulkDeleteResult>()).cast() }
+}
+
+/// Ends a vacuum. One that had no dead rows to remove has nothing to tell.
+#[pg_guard]
+pub unsafe extern "C-unwind" fn amvacuumcleanup(
+    info: *mut pg_sys::IndexVacuumInfo,
+    stats: *mut pg_sys::IndexBulkDeleteResult,
+) -> *mut pg_sys::IndexBulkDeleteResult {
+    // SAFETY: PostgreSQL passes an open index, and what `ambulkdelete` returned.
+    unsafe {
+        if (*info).analyze_only || stats.is_null() {
+            return stats;
+        }
+        (*stats).num_pages = Store::new((*info).index).len();
+        stats
+    }
+}

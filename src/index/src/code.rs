@@ -1,0 +1,237 @@
+//! Codes of vectors, and bounds on distances from them.
+//!
+//! A vector x is stored as int8 codes c and a scale s, so that x = s·c + r with a small residual r whose norm ρ is stored
+//! too. The query is coded the same way, q = t·d + e with |e| = ε. The dot product I = Σ cᵢ·dᵢ is an exact integer, and
+//! Cauchy and Schwarz bound what the codes left out:
+//!
+//! ⟨q, x⟩ = t·s·I + ⟨e, s·c⟩ + ⟨q, r⟩ ≤ t·s·I + ε·|s·c| + |q|·ρ
+//!
+//! From it follows, for each metric, a number that the distance is never below:
+//!
+//! | metric | distance | stored | bound |
+//! |---|---|---|---|
+//! | cosine | 1 − ⟨q, x⟩/(\|q\|·\|x\|) | s/\|x\|, ρ/\|x\| | 1 − (t·s·I + ε·(\|x\| + ρ))/(\|q\|·\|x\|) − ρ/\|x\| |
+//! | inner product | −⟨q, x⟩ | s, ρ, \|x\| | −t·s·I − ε·(\|x\| + ρ) − \|q\|·ρ |
+//! | L2 | \|q − x\| | s, ρ, \|s·c\| | \|t·d − s·c\| − ε − ρ |
+//!
+//! The executor computes the distance in floats, and may come out below the true one by what `kernels` states for its
+//! sums: every bound is lowered by that much, and by the rounding of its own arithmetic. These margins hold while norms
+//! are within [`SMALLEST_NORM`] and [`LARGEST_NORM`], where no square underflows or overflows; other vectors get a residual
+//! of infinity, and with it the bound −∞: they are always looked at.
+
+use kernels::Kernels;
+
+use crate::page::{Leaf, MAX_DIMENSIONS, MAX_FACTORS};
+use crate::{Fault, Result};
+
+/// Norms below it are not bounded.
+pub const SMALLEST_NORM: f64 = 1.0 / (1_u64 << 50) as f64;
+/// Norms above it are not bounded.
+pub const LARGEST_NORM: f64 = (1_u64 << 60) as f64;
+
+/// Unit of the rounding of f32.
+const U: f64 = 1.0 / (1_u64 << 24) as f64;
+/// More than the rounding of any bound's own arithmetic in f32, whose terms are near one.
+const OWN_ROUNDING: f64 = 1e-6;
+
+/// What the distance is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Metric {
+    /// One minus the cosine of the angle.
+    Cosine,
+    /// The negative inner product.
+    InnerProduct,
+    /// The Euclidean distance.
+    L2,
+}
+
+impl Metric {
+    /// Reads the number that stands for it on the first page.
+    pub fn from_number(number: u8) -> Option<Self> {
+        [Self::Cosine, Self::InnerProduct, Self::L2].get(usize::from(number)).copied()
+    }
+
+    /// The number that stands for it.
+    pub fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// How many factors an entry has.
+    pub fn factors(self) -> usize {
+        match self {
+            Self::Cosine => 2,
+            Self::InnerProduct | Self::L2 => 3,
+        }
+    }
+}
+
+/// A vector's code.
+#[derive(Debug, Clone, Default)]
+pub struct Code {
+    /// The codes.
+    pub codes: Vec<i8>,
+    factors: [f32; MAX_FACTORS],
+    count: usize,
+    /// Whether the distance to everything is NaN, since the vector has no direction.
+    pub directionless: bool,
+}
+
+impl Code {
+    /// Codes `x` in place of what was here before.
+    pub fn encode(&mut self, kernels: &Kernels, metric: Metric, x: &[f32]) -> Result<()> {
+        if x.len() > MAX_DIMENSIONS {
+            return Err(Fault::TooLong { dimensions: x.len() });
+        }
+        self.codes.resize(x.len(), 0);
+        self.count = metric.factors();
+        let norm = kernels.norm(x);
+        self.directionless = metric == Metric::Cosine && norm == 0.0;
+        let coded = Coded::new(kernels, x, norm, &mut self.codes);
+        self.factors = match (metric, coded) {
+            (Metric::Cosine, Some(c)) => [(c.scale / norm) as f32, up(c.residual / norm), 0.0],
+            (Metric::InnerProduct, Some(c)) => [c.scale as f32, up(c.residual), up(norm)],
+            (Metric::L2, Some(c)) => [c.scale as f32, up(c.residual), c.norm as f32],
+            (_, None) => [0.0, f32::INFINITY, 0.0],
+        };
+        Ok(())
+    }
+
+    /// What is stored beside the codes.
+    pub fn factors(&self) -> &[f32] {
+        &self.factors[..self.count]
+    }
+
+    /// The codes as bytes.
+    pub fn bytes(&self) -> &[u8] {
+        zerocopy::IntoBytes::as_bytes(self.codes.as_slice())
+    }
+}
+
+/// Rounds up, so that what was an upper bound remains one.
+fn up(value: f64) -> f32 {
+    ((value * (1.0 + 1e-6)) as f32).next_up()
+}
+
+/// A vector within bounds, split into what its code holds and what not.
+struct Coded {
+    scale: f64,
+    /// Norm of what the code holds.
+    norm: f64,
+    /// Norm of what it left out.
+    residual: f64,
+}
+
+impl Coded {
+    fn new(kernels: &Kernels, x: &[f32], norm: f64, codes: &mut [i8]) -> Option<Self> {
+        let scale = f64::from(kernels.quantize(x, codes));
+        if !(SMALLEST_NORM..=LARGEST_NORM).contains(&norm) || scale == 0.0 {
+            codes.fill(0);
+            return None;
+        }
+        let residual: f64 =
+            x.iter().zip(codes.iter()).map(|(&x, &c)| (f64::from(x) - scale * f64::from(c)).powi(2)).sum();
+        let norm = scale * f64::from(kernels.dot_i8(codes, codes)).sqrt();
+        Some(Self { scale, norm, residual: residual.sqrt() })
+    }
+}
+
+/// A vector to compare with.
+#[derive(Debug, Clone)]
+pub struct Query {
+    codes: Vec<i8>,
+    bound: Bound,
+    sums: Vec<i32>,
+}
+
+/// How a bound follows from the integer I and the factors of an entry.
+#[derive(Debug, Clone, Copy)]
+enum Bound {
+    /// The distance to everything is NaN.
+    Nothing,
+    /// Nothing is known.
+    Open,
+    /// `base − I·slope·f₀ − f₁·weight`
+    Cosine { base: f32, slope: f32, weight: f32 },
+    /// `−I·slope·f₀ − f₁·residual − f₂·norm`
+    InnerProduct { slope: f32, residual: f32, norm: f32 },
+    /// `(√(square + f₂² − 2·I·slope·f₀) − f₁ − residual)·shrink`
+    L2 { square: f64, slope: f64, residual: f64, shrink: f64 },
+}
+
+impl Query {
+    /// Prepares a vector for comparisons.
+    pub fn new(kernels: &Kernels, metric: Metric, q: &[f32]) -> Self {
+        let mut codes = vec![0; q.len()];
+        let norm = kernels.norm(q);
+        let n = q.len() as f64;
+        let bound = match (metric, Coded::new(kernels, q, norm, &mut codes)) {
+            (Metric::Cosine, None) if norm == 0.0 => Bound::Nothing,
+            (Metric::InnerProduct, None) if norm == 0.0 => Bound::InnerProduct { slope: 0.0, residual: 0.0, norm: 0.0 },
+            (_, None) => Bound::Open,
+            (Metric::Cosine, Some(c)) => {
+                let open = c.residual / norm;
+                let margin = OWN_ROUNDING + 2.02 * (n + 2.0) * U;
+                Bound::Cosine {
+                    base: ((1.0 - open - margin) as f32).next_down(),
+                    slope: (c.scale / norm) as f32,
+                    weight: up(1.0 + open),
+                }
+            }
+            (Metric::InnerProduct, Some(c)) => Bound::InnerProduct {
+                slope: c.scale as f32,
+                residual: up(c.residual + norm),
+                norm: up(c.residual + norm * (OWN_ROUNDING + 1.01 * (n + 1.0) * U)),
+            },
+            (Metric::L2, Some(c)) => Bound::L2 {
+                square: c.norm * c.norm * (1.0 - 1e-9),
+                slope: 2.0 * c.scale,
+                residual: c.residual * (1.0 + 1e-9) + 1e-18,
+                shrink: 1.0 - 1.01 * (n + 3.0) * U,
+            },
+        };
+        Self { codes, bound, sums: Vec::new() }
+    }
+
+    /// Dimensions.
+    pub fn dim(&self) -> u16 {
+        self.codes.len() as u16
+    }
+
+    /// Writes for every entry of a leaf of this dimension a number that its distance is not below; NaN where the distance
+    /// is NaN.
+    pub fn bounds(&mut self, kernels: &Kernels, leaf: &Leaf<'_>, out: &mut Vec<f32>) {
+        out.clear();
+        match self.bound {
+            Bound::Nothing => out.resize(leaf.len(), f32::NAN),
+            Bound::Open => out.resize(leaf.len(), f32::NEG_INFINITY),
+            bound => {
+                self.sums.resize(leaf.len(), 0);
+                kernels.dot_i8_many(&self.codes, leaf.codes(), &mut self.sums);
+                out.extend(self.sums.iter().enumerate().map(|(i, &sum)| bound.of(sum, leaf, i)));
+            }
+        }
+    }
+}
+
+impl Bound {
+    #[inline(always)]
+    fn of(self, sum: i32, leaf: &Leaf<'_>, i: usize) -> f32 {
+        let bound = match self {
+            Self::Cosine { base, slope, weight } => {
+                base - sum as f32 * (slope * leaf.factor(i, 0)) - leaf.factor(i, 1) * weight
+            }
+            Self::InnerProduct { slope, residual, norm } => {
+                -(sum as f32 * (slope * leaf.factor(i, 0))) - leaf.factor(i, 1) * residual - leaf.factor(i, 2) * norm
+            }
+            Self::L2 { square, slope, residual, shrink } => {
+                let norm = f64::from(leaf.factor(i, 2));
+                let far = square + norm * norm * (1.0 - 3e-7) - f64::from(sum) * slope * f64::from(leaf.factor(i, 0));
+                let distance = (far.max(0.0).sqrt() - f64::from(leaf.factor(i, 1)) - residual) * shrink;
+                (distance.max(0.0) as f32).next_down()
+            }
+            Self::Nothing | Self::Open => f32::NEG_INFINITY,
+        };
+        // A product of zero and infinity says nothing.
+        if bound.is_nan() { f32::NEG_INFINITY } else { bound }
+    }
+}
