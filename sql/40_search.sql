@@ -4,7 +4,7 @@ comment on function memory_search(text, text, double precision, jsonb, integer, 
   'The memories (search_mode memories), chunks (documents) or both (hybrid) that answer a query, best first: by words and by meaning, '
   'each enough by itself. subject NULL searches the whole project. threshold 0..1 keeps what is at least that similar; max_results 1..1000; '
   'filters {"AND": [...]} or {"OR": [...]} over metadata; include_forgotten brings forgotten and expired memories back; '
-  'rerank compares four times as many texts token by token; rewrite_query also asks the question as it stands and mends words that nobody used; '
+  'rerank compares four times as many texts token by token; rewrite_query reads words that nobody used as the known ones at one slip; '
   'score explains each row: evidence, parts and contributions';
 alter function memory_search(text, text, double precision, jsonb, integer, text, boolean, boolean, boolean) rows 10;
 

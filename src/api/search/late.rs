@@ -23,36 +23,25 @@ impl Look {
     }
 }
 
-/// Compares the question with the texts of a short list, token by token; of several wordings the better one counts.
+/// Compares the question with the texts of a short list, token by token.
 pub fn look(
     client: &SpiClient<'_>,
     side: Side,
     model: i16,
-    meanings: &[Meaning],
+    meaning: &Meaning,
     list: &[([u8; 16], &str)],
 ) -> Result<Vec<Look>> {
-    let mut best: Vec<Look> = vec![Look::default(); list.len()];
+    let mut looks = vec![Look::default(); list.len()];
     let keys: Vec<pgrx::Uuid> = list.iter().map(|(key, _)| pgrx::Uuid::from_bytes(*key)).collect();
     let ids: Vec<String> = list.iter().map(|(_, id)| (*id).to_owned()).collect();
-    for meaning in meanings {
-        let arguments = [keys.clone().into(), ids.clone().into(), model.into(), meaning.vector.clone().into()];
-        stream(client, Queries::of(side).tokens, &arguments, true, |row| {
-            let place = row.get::<i64>(0).and_then(|place| usize::try_from(place - 1).ok());
-            let Some(best) = place.and_then(|place| best.get_mut(place)) else { return Ok(()) };
-            let cosine = row.get::<f64>(1).map(|cosine| cosine as f32).filter(|cosine| cosine.is_finite());
-            let maxima = meaning.maxima(row.bytes(2));
-            if best.cosine.is_none_or(|former| cosine.is_some_and(|cosine| cosine > former)) {
-                best.cosine = cosine;
-            }
-            if best.maxima.is_empty() || mean(&maxima) > mean(&best.maxima) {
-                best.maxima = maxima;
-            }
-            Ok(())
-        })?;
-    }
-    Ok(best)
-}
-
-fn mean(maxima: &[f32]) -> f32 {
-    maxima.iter().sum::<f32>() / maxima.len().max(1) as f32
+    let arguments = [keys.into(), ids.into(), model.into(), meaning.vector.clone().into()];
+    stream(client, Queries::of(side).tokens, &arguments, true, |row| {
+        let place = row.get::<i64>(0).and_then(|place| usize::try_from(place - 1).ok());
+        if let Some(look) = place.and_then(|place| looks.get_mut(place)) {
+            look.cosine = row.get::<f64>(1).map(|cosine| cosine as f32).filter(|cosine| cosine.is_finite());
+            look.maxima = meaning.maxima(row.bytes(2));
+        }
+        Ok(())
+    })?;
+    Ok(looks)
 }

@@ -103,8 +103,8 @@ struct Asked {
     terms: Vec<usize>,
     speakers: Vec<u32>,
     cues: Cues,
-    /// The question as it is meant and, if it is to be rewritten, as it stands.
-    meanings: Vec<Meaning>,
+    /// None where there are no vectors to compare it with.
+    meaning: Option<Meaning>,
 }
 
 /// Answers a question.
@@ -138,8 +138,8 @@ pub fn answer(client: &SpiClient<'_>, request: &Request<'_>) -> Result<Answers> 
                 scan::select_eligible(client, *side, &keys, filter, pools)?;
             }
             clock.lap(&mut answers.stages.filter);
-            if let Some(model) = scope.vectors {
-                scan::estimate(client, *side, &keys, model, &asked.meanings, pools)?;
+            if let (Some(model), Some(meaning)) = (scope.vectors, &asked.meaning) {
+                scan::estimate(client, *side, &keys, model, meaning, pools)?;
             }
             score(client, request, &scope, asked, *side, pools, &mut answers, &mut clock)?;
             pools.drain(..).for_each(Pool::recycle);
@@ -187,13 +187,13 @@ fn score(
     looked.extend(extra);
     clock.lap(&mut answers.stages.shortlist);
 
-    let looks = match scope.vectors {
-        Some(model) => {
+    let looks = match (scope.vectors, &asked.meaning) {
+        (Some(model), Some(meaning)) => {
             let named: Vec<_> =
                 looked.iter().map(|(pool, text)| (pools[*pool].subject, pools[*pool].id(*text))).collect();
-            look(client, side, model, &asked.meanings, &named)?
+            look(client, side, model, meaning, &named)?
         }
-        None => vec![Default::default(); looked.len()],
+        _ => vec![Default::default(); looked.len()],
     };
     let late: Vec<Late<'_>> = looks.iter().map(Look::late).collect();
     let mut scored = rank(&containers, &looked, &late);
@@ -347,16 +347,13 @@ fn ask(
         let left = lexemes(client, &named.lexical, scope)?;
         (0..counted.len()).filter(|at| left.contains(&counted[*at])).collect()
     };
-    let mut meanings = Vec::new();
-    if scope.vectors.is_some() {
-        meanings.extend(embedding::understand(&named.spoken)?);
-        if request.rewrite && named.spoken != request.question {
-            meanings.extend(embedding::understand(request.question)?);
-        }
-    }
+    let meaning = match scope.vectors {
+        Some(_) => embedding::understand(&named.spoken)?,
+        None => None,
+    };
     let today = i32::try_from(scope.now.div_euclid(MICROS_PER_DAY)).unwrap_or(i32::MAX);
     let cues = cues::of_question(request.question, today);
-    Ok(Asked { terms, speakers: named.named, cues, meanings })
+    Ok(Asked { terms, speakers: named.named, cues, meaning })
 }
 
 /// Measures steps that follow one another.

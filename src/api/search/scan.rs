@@ -237,16 +237,12 @@ impl Pool {
         (0..self.len()).map(|at| (self.id(at), at)).collect()
     }
 
-    fn estimate(&mut self, meanings: &[Meaning]) -> Result<()> {
-        for meaning in meanings {
-            if self.codes.signs.len() != self.codes.texts.len() * meaning.code_len() {
-                return Err(internal("the codes of vectors have not the length of the model's"));
-            }
-            for (text, cosine) in self.codes.texts.iter().zip(meaning.cosines(&self.codes.signs, &self.codes.factors)) {
-                let row = &mut self.rows[*text as usize];
-                // The larger one; NaN is smaller than anything.
-                row.cosine = cosine.max(row.cosine);
-            }
+    fn estimate(&mut self, meaning: &Meaning) -> Result<()> {
+        if self.codes.signs.len() != self.codes.texts.len() * meaning.code_len() {
+            return Err(internal("the codes of vectors have not the length of the model's"));
+        }
+        for (text, cosine) in self.codes.texts.iter().zip(meaning.cosines(&self.codes.signs, &self.codes.factors)) {
+            self.rows[*text as usize].cosine = cosine;
         }
         Ok(())
     }
@@ -305,7 +301,7 @@ pub fn estimate(
     side: Side,
     keys: &Keys,
     model: i16,
-    meanings: &[Meaning],
+    meaning: &Meaning,
     pools: &mut [Pool],
 ) -> Result<()> {
     if pools.iter().any(|pool| pool.lacks_codes) {
@@ -323,7 +319,7 @@ pub fn estimate(
             }
         }
     }
-    pools.iter_mut().try_for_each(|pool| pool.estimate(meanings))
+    pools.iter_mut().try_for_each(|pool| pool.estimate(meaning))
 }
 
 /// Lets only those texts of one side be returned that pass a filter. The others still tell what is around them.
