@@ -21,8 +21,8 @@
 use std::fmt;
 
 /// Bytes of a block: the more, the fewer index entries are read; the fewer, the less is written anew when a text is added,
-/// and the less of a page is left empty when it splits. An index entry could have 2,704.
-pub const BLOCK: usize = 1_200;
+/// and the less of a page is left empty when it splits. Four entries of this size fill a page.
+pub const BLOCK: usize = 1_900;
 
 /// Terms of a question that are looked for; a question of more is no question any more.
 pub const QUESTION_TERMS: usize = 255;
@@ -392,7 +392,7 @@ mod tests {
     fn long_texts_have_several_records() {
         let terms: Vec<(u32, u8)> = (0..1_500).map(|n| (n, (n % 200) as u8 + 1)).collect();
         let records = write("mem_1", &some_facts(), &[0; 52], &terms);
-        assert_eq!(records.len(), 6);
+        assert_eq!(records.len(), 4);
         let wanted = Terms::new(vec![3, 1_499, 9_999]);
         let mut counts = [0; 3];
         for bytes in &records {
@@ -400,7 +400,7 @@ mod tests {
             wanted.count(&read(bytes)[0], &mut counts);
         }
         assert_eq!(counts, [4, 100, 0]);
-        assert_eq!(records.iter().filter(|bytes| read(bytes)[0].facts.is_none()).count(), 5);
+        assert_eq!(records.iter().filter(|bytes| read(bytes)[0].facts.is_none()).count(), 3);
     }
 
     #[test]
@@ -424,7 +424,7 @@ mod tests {
     #[test]
     fn blocks_are_filled_in_order() {
         assert_eq!(pack([]), Vec::<usize>::new());
-        assert_eq!(pack([500, 500, 500, 1_200, 5_000, 10]), [2, 3, 4, 5, 6]);
+        assert_eq!(pack([900, 900, 900, 1_900, 5_000, 10]), [2, 3, 4, 5, 6]);
     }
 
     proptest! {

@@ -13,6 +13,8 @@ const SHARED_TERMS: usize = 64;
 const AROUND: usize = 8;
 /// As many texts as the calibration was fitted with: enough for something unrelated to look related by chance.
 const MANY: f64 = 500.0;
+/// Stands for no text.
+const NOBODY: u32 = u32::MAX;
 /// A run of texts that has no neighbours.
 const ALONE: u32 = u32::MAX;
 
@@ -24,12 +26,9 @@ pub struct Container<'a, T: Texts + ?Sized = [Text<'a>]> {
     pub(super) model: &'a Model,
     /// Whether the question has terms that tell anything.
     pub(super) has_terms: bool,
-    /// The texts in order of their places.
-    pub(super) order: Vec<u32>,
-    /// By text, its place.
-    pub(super) place: Vec<u32>,
-    /// By place, the run of neighbours it belongs to.
-    run: Vec<u32>,
+    /// By text, the one before it and the one after it, if they are neighbours.
+    before: Vec<u32>,
+    after: Vec<u32>,
     /// By text.
     pub(super) words: Vec<Words>,
     /// How much being said by a speaker that the question names tells here, 0 to 1.
@@ -65,8 +64,9 @@ pub(super) struct Words {
 impl<'a, T: Texts + ?Sized> Container<'a, T> {
     /// Takes a first look at all texts.
     pub fn new(question: Question<'a>, texts: &'a T, model: &'a Model) -> Self {
-        let (order, place) = places(texts);
+        let order = places(texts);
         let run = runs(texts, &order);
+        let (before, after) = neighbours(&order, &run);
         let mut words = vec![Words::default(); texts.len()];
         let terms = Terms::count(&question, texts, &mut words, model);
         terms.weigh_texts(texts, &mut words, model);
@@ -79,9 +79,8 @@ impl<'a, T: Texts + ?Sized> Container<'a, T> {
             texts,
             model,
             has_terms,
-            order,
-            place,
-            run,
+            before,
+            after,
             words,
             speaker_tells,
             few,
@@ -94,17 +93,19 @@ impl<'a, T: Texts + ?Sized> Container<'a, T> {
 
     /// The texts that deserve a closer look, best first: the eligible ones whose first evidence is greatest.
     pub fn shortlist(&self, depth: usize) -> Vec<usize> {
-        let mut best: Vec<usize> = (0..self.texts.len()).filter(|&at| self.texts.text(at).eligible).collect();
-        let order = |a: &usize, b: &usize| self.best_first((*a, self.early[*a]), (*b, self.early[*b]));
-        if depth < best.len() {
-            if depth == 0 {
-                return Vec::new();
-            }
-            best.select_nth_unstable_by(depth - 1, order);
-            best.truncate(depth);
+        let eligible = (0..self.texts.len()).filter(|&at| self.texts.text(at).eligible);
+        let mut best: Vec<(f64, usize)> = eligible.map(|at| (self.early[at], at)).collect();
+        if depth == 0 {
+            return Vec::new();
         }
-        best.sort_unstable_by(order);
-        best
+        if depth < best.len() {
+            let (_, &mut (least, _), _) = best.select_nth_unstable_by(depth - 1, |a, b| b.0.total_cmp(&a.0));
+            // Whoever has as much as the last of them may come before it for another reason.
+            best.retain(|(evidence, _)| evidence.total_cmp(&least).is_ge());
+        }
+        best.sort_unstable_by(|a, b| self.best_first((a.1, a.0), (b.1, b.0)));
+        best.truncate(depth);
+        best.into_iter().map(|(_, at)| at).collect()
     }
 
     /// Whether there is anything to tell a text's worth by: a word of the question in it or around it, or a vector.
@@ -128,46 +129,62 @@ impl<'a, T: Texts + ?Sized> Container<'a, T> {
             .then(a.0.cmp(&b.0))
     }
 
-    /// The text `step` places away, if it is a neighbour of this one.
-    pub(super) fn neighbour(&self, index: usize, step: isize) -> Option<usize> {
-        let place = self.place[index] as usize;
-        let other = place.checked_add_signed(step).filter(|&other| other < self.order.len())?;
-        (self.run[place] != ALONE && self.run[place] == self.run[other]).then(|| self.order[other] as usize)
+    /// The text before this one, if they are neighbours.
+    #[inline]
+    pub(super) fn before(&self, index: usize) -> Option<usize> {
+        Some(self.before[index] as usize).filter(|at| *at < self.before.len())
+    }
+
+    /// The text after this one, if they are neighbours.
+    #[inline]
+    pub(super) fn after(&self, index: usize) -> Option<usize> {
+        Some(self.after[index] as usize).filter(|at| *at < self.after.len())
     }
 }
 
-/// The order of the texts by conversation and place in it, and the place of every text.
+/// The order of the texts by conversation and place in it.
 ///
 /// Texts are kept in the order of writing, so most conversations come in one stretch that is in order already: it is the
 /// stretches that are sorted.
-fn places(texts: &(impl Texts + ?Sized)) -> (Vec<u32>, Vec<u32>) {
+fn places(texts: &(impl Texts + ?Sized)) -> Vec<u32> {
     let count = u32::try_from(texts.len()).expect("a container holds fewer than 2^32 texts");
     let key = |at: u32| {
         let text = texts.text(at as usize);
         (text.conversation, text.sequence, text.ordinal)
     };
-    let in_order = |a: u32, b: u32| key(a).cmp(&key(b)).then_with(|| id(texts, a).cmp(id(texts, b))).is_le();
+    let by_id = |a: u32, b: u32| texts.id(a as usize).cmp(texts.id(b as usize));
+    let order_of = |a: u32, b: u32| key(a).cmp(&key(b)).then_with(|| by_id(a, b));
     let mut stretches: Vec<(u32, u32)> = Vec::new();
+    let mut last = None;
     for at in 0..count {
+        let this = key(at);
+        let follows = last.is_some_and(|last: (u64, _, _)| {
+            last.0 == this.0 && last.cmp(&this).then_with(|| by_id(at - 1, at)).is_le()
+        });
         match stretches.last_mut() {
-            Some((_, end)) if key(at - 1).0 == key(at).0 && in_order(at - 1, at) => *end = at + 1,
+            Some((_, end)) if follows => *end = at + 1,
             _ => stretches.push((at, at + 1)),
         }
+        last = Some(this);
     }
-    stretches.sort_by(|a, b| key(a.0).cmp(&key(b.0)).then_with(|| id(texts, a.0).cmp(id(texts, b.0))));
-    let mut order: Vec<u32> = stretches.iter().flat_map(|(start, end)| *start..*end).collect();
-    if !stretches.windows(2).all(|pair| in_order(pair[0].1 - 1, pair[1].0)) {
-        order.sort_by(|a, b| key(*a).cmp(&key(*b)).then_with(|| id(texts, *a).cmp(id(texts, *b))));
+    stretches.sort_by(|a, b| order_of(a.0, b.0));
+    let mut order: Vec<u32> = Vec::with_capacity(texts.len());
+    stretches.iter().for_each(|(start, end)| order.extend(*start..*end));
+    if !stretches.windows(2).all(|pair| order_of(pair[0].1 - 1, pair[1].0).is_le()) {
+        order.sort_by(|a, b| order_of(*a, *b));
     }
-    let mut place = vec![0; texts.len()];
-    for (at, &index) in (0..count).zip(&order) {
-        place[index as usize] = at;
-    }
-    (order, place)
+    order
 }
 
-fn id(texts: &(impl Texts + ?Sized), at: u32) -> &str {
-    texts.id(at as usize)
+/// By text, the one before it and the one after it in the same run; no text where there is none.
+fn neighbours(order: &[u32], run: &[u32]) -> (Vec<u32>, Vec<u32>) {
+    let (mut before, mut after) = (vec![NOBODY; order.len()], vec![NOBODY; order.len()]);
+    for (pair, runs) in order.windows(2).zip(run.windows(2)) {
+        if runs[0] != ALONE && runs[0] == runs[1] {
+            (before[pair[1] as usize], after[pair[0] as usize]) = (pair[0], pair[1]);
+        }
+    }
+    (before, after)
 }
 
 /// By place, a number that neighbours share.

@@ -4,6 +4,7 @@ use super::container::Container;
 use super::{Contributions, Late, Parts, Scored, Texts, Traits, Weights};
 
 const MICROS_PER_DAY: f64 = 86_400.0 * 1e6;
+const MICROS_PER_HOUR: i64 = 3_600_000_000;
 
 /// How well the tokens of the question are matched.
 #[derive(Debug, Clone, Copy)]
@@ -47,30 +48,35 @@ impl<T: Texts + ?Sized> Container<'_, T> {
     pub(super) fn look(&self) -> Vec<f64> {
         let maxsim: Vec<f32> = (0..self.texts.len()).map(|index| self.estimated_maxsim(index) as f32).collect();
         let estimate = |index: usize| f64::from(maxsim[index]);
+        // To the hour will do for a first look: texts of one hour stand together.
+        let mut last = (i64::MIN, 0.0);
         let evidence = |index: usize| {
-            let matched = self.match_by(index, &estimate);
-            let parts = self.parts(index, self.cosine_of(index, None), matched);
+            let hour = self.texts.text(index).updated_at.div_euclid(MICROS_PER_HOUR);
+            if hour != last.0 {
+                last = (hour, self.freshness(hour * MICROS_PER_HOUR));
+            }
+            let matched = self.match_by(index, estimate);
+            let parts = self.parts(index, self.cosine_of(index, None), matched, last.1);
             weigh(&parts, &self.model.weights).evidence()
         };
         (0..self.texts.len()).map(evidence).collect()
     }
 
     fn score(&self, index: usize, cosine: Cosine, matched: Matched) -> Scored {
-        let parts = self.parts(index, cosine, matched);
+        let parts = self.parts(index, cosine, matched, self.freshness(self.texts.text(index).updated_at));
         let contributions = weigh(&parts, &self.model.weights);
         let evidence = contributions.evidence();
         Scored { index, similarity: self.model.calibration.similarity(evidence), evidence, parts, contributions }
     }
 
-    fn parts(&self, index: usize, cosine: Cosine, matched: Matched) -> Parts {
+    fn parts(&self, index: usize, cosine: Cosine, matched: Matched, freshness: f64) -> Parts {
         let (text, words) = (self.texts.text(index), &self.words[index]);
         let weights = &self.model.weights;
         let question = &self.question;
         let [unrelated, related] = weights.related;
         let coverage = self.coverage_of(index, cosine);
-        let age_days = (question.now as f64 - text.updated_at as f64).max(0.0) / MICROS_PER_DAY;
         let flag = |holds: bool| f64::from(u8::from(holds));
-        let previous_asks = self.neighbour(index, -1).is_some_and(|at| self.words[at].asks);
+        let previous_asks = self.before(index).is_some_and(|at| self.words[at].asks);
         Parts {
             bm25: words.bm25.into(),
             share: if self.has_terms { words.share.into() } else { coverage },
@@ -81,7 +87,7 @@ impl<T: Texts + ?Sized> Container<'_, T> {
             maxsim: matched.maxsim,
             maxsim_before: matched.before,
             answers: if previous_asks { matched.of_before.unwrap_or(0.0).max(0.0) } else { 0.0 },
-            alone: flag(self.neighbour(index, -1).or(self.neighbour(index, 1)).is_none()),
+            alone: flag(self.before(index).or(self.after(index)).is_none()),
             few: self.few,
             related: ((matched.maxsim - unrelated) / (related - unrelated)).clamp(0.0, 1.0),
             speaker: flag(words.named) * self.speaker_tells,
@@ -89,9 +95,15 @@ impl<T: Texts + ?Sized> Container<'_, T> {
             time: flag(question.cues.asks_time && text.traits.has(Traits::TIME)),
             asks: flag(words.asks),
             identity: if text.same_text { 1.0 } else { self.identity(index, cosine) },
-            freshness: (-age_days / weights.recency_half_life_days).exp2(),
+            freshness,
             importance: if text.importance.is_finite() { f64::from(text.importance).clamp(0.0, 1.0) } else { 0.5 },
         }
+    }
+
+    /// 1 for a text of this moment, halved with every half-life.
+    fn freshness(&self, updated_at: i64) -> f64 {
+        let age_days = (self.question.now as f64 - updated_at as f64).max(0.0) / MICROS_PER_DAY;
+        (-age_days / self.model.weights.recency_half_life_days).exp2()
     }
 
     /// How near a text is to being the question: by the cosine, or without vectors by having the same words and no others.
@@ -140,18 +152,18 @@ impl<T: Texts + ?Sized> Container<'_, T> {
     }
 
     fn estimated_match(&self, index: usize) -> Matched {
-        self.match_by(index, &|index| self.estimated_maxsim(index))
+        self.match_by(index, |index| self.estimated_maxsim(index))
     }
 
-    fn match_by(&self, index: usize, maxsim: &dyn Fn(usize) -> f64) -> Matched {
+    fn match_by(&self, index: usize, maxsim: impl Fn(usize) -> f64) -> Matched {
         let own = maxsim(index);
-        let of_before = self.neighbour(index, -1).map(maxsim);
+        let of_before = self.before(index).map(&maxsim);
         Matched { maxsim: own, before: of_before.map_or(0.0, |before| (before - own).max(0.0)), of_before }
     }
 
     /// How well each token of the question is matched by a text, or else by the text before.
     fn exact_match<'l>(&self, index: usize, own: &[f32], maxima: &dyn Fn(usize) -> &'l [f32]) -> Matched {
-        let previous = self.neighbour(index, -1);
+        let previous = self.before(index);
         let before = previous.map_or(&[][..], maxima);
         let tokens = own.len() as f64;
         let mean = |maxima: &[f32]| maxima.iter().copied().map(number).sum::<f64>() / tokens;
