@@ -7,8 +7,7 @@ use pgrx::prelude::*;
 use serde_json::{Value, json};
 
 use super::pipeline::{Answers, Request, Stages, answer};
-use super::{Side, check_limit, check_query, check_threshold, rows, sides};
-use crate::api::checks;
+use super::{Side, request};
 use crate::error::{Result, internal};
 
 /// How a search came to its answers, and what it made of one text, whether or not that was among them.
@@ -27,22 +26,11 @@ fn memory_search_explain(
     rerank: default!(Option<bool>, "false"),
     rewrite_query: default!(Option<bool>, "false"),
 ) -> Result<JsonB> {
-    let filter = filters.map(|filters| checks::parse_filters(&filters)).transpose()?;
-    let limit = check_limit(max_results.unwrap_or(10))?;
-    let threshold = check_threshold(threshold.unwrap_or(0.6))?;
-    let request = Request {
-        subject,
-        question: check_query(q)?,
-        sides: sides(search_mode.unwrap_or("memories"))?,
-        filter: filter.filter(|filter| !filter.is_empty()),
-        include_forgotten: include_forgotten.unwrap_or(false),
-        rerank: rerank.unwrap_or(false),
-        rewrite: rewrite_query.unwrap_or(false),
-        // What stays below the threshold has its place as well.
-        threshold: 0.0,
-        limit,
-        explained: id,
-    };
+    let request =
+        request(subject, q, threshold, filters, max_results, search_mode, include_forgotten, rerank, rewrite_query)?;
+    let (threshold, limit) = (request.threshold, request.limit);
+    // What stays below the threshold has its place as well.
+    let request = Request { threshold: 0.0, explained: id, ..request };
     let answers = Spi::connect(|client| answer(client, &request))?;
     let text = id.map(|id| explain(&answers, id, threshold, limit)).transpose()?;
     let good = answers.hits.iter().filter(|hit| hit.left_out.is_none() && hit.scored.similarity >= threshold);
@@ -80,7 +68,7 @@ fn explain(answers: &Answers, id: &str, threshold: f64, limit: usize) -> Result<
         "returned": because.is_none(),
         "because": because,
         "place": at + 1,
-        "score": serde_json::to_value(hit.scored).map(rows::without_index).map_err(internal)?,
+        "score": serde_json::to_value(hit.scored).map_err(internal)?,
     }))
 }
 

@@ -77,8 +77,30 @@ fn memory_search(
         ),
     >,
 > {
+    let request =
+        request(subject, q, threshold, filters, max_results, search_mode, include_forgotten, rerank, rewrite_query)?;
+    Spi::connect(|client| {
+        let mut hits = answer(client, &request)?.hits;
+        hits.truncate(request.limit);
+        rows::read(client, &hits).map(TableIterator::new)
+    })
+}
+
+/// The arguments of a search, checked, with the defaults for those that are null.
+#[allow(clippy::too_many_arguments, reason = "they are those of memory_search")]
+fn request<'a>(
+    subject: Option<&'a str>,
+    q: Option<&'a str>,
+    threshold: Option<f64>,
+    filters: Option<JsonB>,
+    max_results: Option<i32>,
+    search_mode: Option<&str>,
+    include_forgotten: Option<bool>,
+    rerank: Option<bool>,
+    rewrite_query: Option<bool>,
+) -> Result<Request<'a>> {
     let filter = filters.map(|filters| checks::parse_filters(&filters)).transpose()?;
-    let request = Request {
+    Ok(Request {
         subject,
         question: check_query(q)?,
         sides: sides(search_mode.unwrap_or("memories"))?,
@@ -89,11 +111,6 @@ fn memory_search(
         threshold: check_threshold(threshold.unwrap_or(0.6))?,
         limit: check_limit(max_results.unwrap_or(10))?,
         explained: None,
-    };
-    Spi::connect(|client| {
-        let mut hits = answer(client, &request)?.hits;
-        hits.truncate(request.limit);
-        rows::read(client, &hits).map(TableIterator::new)
     })
 }
 

@@ -3,7 +3,6 @@
 use pgrx::JsonB;
 use pgrx::prelude::*;
 use pgrx::spi::SpiClient;
-use serde_json::Value;
 
 use super::Side;
 use super::pipeline::{Hit, optional, required};
@@ -61,17 +60,9 @@ pub fn read(client: &SpiClient<'_>, hits: &[Hit]) -> Result<Vec<Row>> {
                 optional(row.get(10))?,
                 optional(row.get(11))?,
                 required(row.get(12))?,
-                JsonB(serde_json::to_value(hit.scored).map(without_index).map_err(internal)?),
+                JsonB(serde_json::to_value(hit.scored).map_err(internal)?),
             ));
         }
     }
     Ok(rows.into_iter().flatten().collect())
-}
-
-/// The score without the text's place in a list that the caller never saw.
-pub fn without_index(mut scored: Value) -> Value {
-    if let Some(members) = scored.as_object_mut() {
-        members.remove("index");
-    }
-    scored
 }

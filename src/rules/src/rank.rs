@@ -221,6 +221,7 @@ impl Contributions {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Scored {
     /// The text's place in the slice that the container was made of.
+    #[serde(skip)]
     pub index: usize,
     /// 0 to 1; 0.6 is the cut with the best balance.
     pub similarity: f64,
