@@ -115,7 +115,8 @@ create table memory_signature (
   part smallint not null,
   project_id uuid not null,
   signatures bytea not null,
-  primary key (subject_key, block, part) include (project_id, signatures),
+  -- Nothing is written between the blocks of a subject, so no room is left for it.
+  primary key (subject_key, block, part) include (project_id, signatures) with (fillfactor = 100),
   foreign key (subject_key, project_id) references subject (subject_key, project_id) on delete cascade
 );
 alter table memory_signature alter column signatures set storage plain;
@@ -239,24 +240,31 @@ when ((old.superseded_at, old.forgotten_at, old.forget_after, old.importance, ol
       (new.superseded_at, new.forgotten_at, new.forget_after, new.importance, new.updated_at))
 execute function _memory_changed();
 
--- Writes the signatures of a subject anew, packed, with the codes of one embedding model, and returns how many. A session
--- without a model keeps the codes of the last one.
-create function _memories_sign(key uuid, model smallint) returns bigint
+-- Writes the signatures of a subject anew, packed, with the codes of one embedding model, or only those of some new
+-- memories, behind the others; returns how many. A session without a model keeps the codes of the last one.
+create function _memories_sign(key uuid, model smallint, new_ids text[] default null) returns bigint
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 declare
+  first_block bigint := 0;
   signed bigint;
 begin
   model := coalesce(model, (select max(e.model_id) from memory_embedding e where e.subject_key = key));
-  delete from memory_signature s where s.subject_key = key;
+  if new_ids is null then
+    delete from memory_signature s where s.subject_key = key;
+    new_ids := array(select m.id from memory m where m.subject_key = key and m.superseded_at is null);
+  else
+    first_block := coalesce((select s.block + 1 from memory_signature s where s.subject_key = key order by s.block desc limit 1), 0);
+    new_ids := array(select m.id from memory m where m.subject_key = key and m.id = any (new_ids) and m.superseded_at is null and m.signature_block < 0);
+  end if;
   with signed as materialized (
     select m.id, m.project_id, m.ordinal, _memory_records(m, model, e.code) as records
-    from memory m
+    from unnest(new_ids) n (id)
+    join memory m on m.subject_key = key and m.id = n.id
     left join memory_embedding e on e.subject_key = m.subject_key and e.model_id = model and e.memory_id = m.id
-    where m.subject_key = key and m.superseded_at is null
   ), packed as materialized (
-    select b.block, b.place, signed.*
+    select first_block + b.block as block, b.place, signed.*
     from (select array_agg(id order by ordinal, id) as ids, array_agg(records[1] order by ordinal, id) as records from signed) a
     cross join lateral unnest(a.ids, _signature_blocks(a.records)) with ordinality b (id, block, place)
     join signed using (id)
@@ -321,14 +329,21 @@ begin
   with embedded as (
     insert into memory_embedding (subject_key, model_id, memory_id, project_id, code, embedding, tokens)
     select m.subject_key, model, m.id, m.project_id, e.code, e.embedding, e.tokens
-    from memory m
+    from (
+      -- Block by block, so that none is written more often than it must be.
+      select lacking.id
+      from memory_signature s
+      cross join lateral unnest(_signatures_lacking(s.signatures, model)) lacking (id)
+      where s.subject_key = key and s.part = 0
+        -- One look-up by the whole key for each memory. As "not exists" it would be a join, and of a subject that is being
+        -- filled the planner knows so little that it compares every memory with every vector.
+        and (select e.memory_id from memory_embedding e
+             where e.subject_key = key and e.model_id = model and e.memory_id = lacking.id) is null
+      order by s.block
+      limit max_count
+    ) lacking
+    join memory m on m.subject_key = key and m.id = lacking.id
     cross join lateral _encode(m.content) e
-    where m.subject_key = key and m.superseded_at is null
-      -- One look-up by the whole key for each memory. As "not exists" it would be a join, and of a subject that is being
-      -- filled the planner knows so little that it compares every memory with every vector.
-      and (select e.memory_id from memory_embedding e
-           where e.subject_key = key and e.model_id = model and e.memory_id = m.id) is null
-    limit max_count
     on conflict do nothing
     returning memory_id, code
   ), coded as (
@@ -384,7 +399,8 @@ end
 $$;
 
 -- The one place that makes a memory row. The caller has locked the subject and filled in what it knows; a predecessor
--- is superseded, its version chain goes on, and the vector is made in the same transaction unless told otherwise.
+-- is superseded, and its version chain goes on. Who writes many at once says that no vector is to be made, and signs them
+-- together with _memories_sign(): one by one they would write the same block over and over.
 create function _memory_insert(new memory, predecessor memory default null, embed boolean default true) returns memory
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
@@ -425,7 +441,7 @@ begin
     -- Room for the code of the vector to come.
     select null::bytea as code into meaning;
   end if;
-  new.signature_block := case when new.superseded_at is null then _memory_sign(new, model, meaning.code) else 0 end;
+  new.signature_block := case when embed and new.superseded_at is null then _memory_sign(new, model, meaning.code) else -1 end;
   insert into memory select new.*;
   if meaning.code is not null then
     insert into memory_embedding (subject_key, model_id, memory_id, project_id, code, embedding, tokens)
@@ -573,6 +589,7 @@ declare
   item jsonb;
   written memory;
   inline boolean;
+  ids text[] := '{}';
 begin
   if jsonb_typeof(memories) is distinct from 'array' then
     raise invalid_parameter_value using message = 'memories must be a JSON array';
@@ -584,6 +601,7 @@ begin
       raise invalid_parameter_value using message = 'each memory must be a JSON object with "content"';
     end if;
     written := _memory_write(key, _memory_attributes(item), inline);
+    ids := ids || written.id;
     id := written.id;
     memory := written.content;
     is_static := written.is_static;
@@ -593,6 +611,7 @@ begin
     return next;
   end loop;
   if not inline then
+    perform _memories_sign(key, null, ids);
     perform _job_enqueue(key, 'embed', null);
   end if;
 end

@@ -236,6 +236,7 @@ begin
     new.content := _check_content(new.content);
     perform _memory_insert(new, null, false);
   end loop;
+  perform _memories_sign(key, null);
   insert into memory_relation (subject_key, from_id, to_id, relation, project_id, reason, created_at)
   select key, r ->> 'from', r ->> 'to', r ->> 'relation', project, r ->> 'reason', coalesce((r ->> 'createdAt')::timestamptz, now())
   from jsonb_path_query(document, '$.history.relations[*]') r;

@@ -277,6 +277,7 @@ begin
     end if;
   end loop;
   if not inline then
+    perform _memories_sign(key, null, memory_ids);
     perform _job_enqueue(key, 'embed', null);
   end if;
   if fields_written <> '{}' then

@@ -4,6 +4,7 @@
 mod checks;
 mod embedding;
 mod identity;
+mod jsonb;
 mod learning;
 mod profiles;
 mod search;

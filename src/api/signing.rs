@@ -79,7 +79,7 @@ fn _signature_blocks(records: Array<'_, &[u8]>) -> Vec<i32> {
 /// A block without the records of a text.
 #[pg_extern(immutable, parallel_safe)]
 fn _signatures_without(block: &[u8], id: &str) -> Result<Vec<u8>> {
-    Ok(signature::without(block, id).map_err(damaged)?.unwrap_or_else(|| block.to_vec()))
+    Ok(signature::without(block, id.as_bytes()).map_err(damaged)?.unwrap_or_else(|| block.to_vec()))
 }
 
 /// A block in which what may change of a text has changed.
@@ -93,13 +93,13 @@ fn _signatures_revised(
     forgotten: bool,
 ) -> Result<Vec<u8>> {
     let change = |facts: &mut Facts| *facts = Facts { importance, updated_at, expires_at, forgotten, ..*facts };
-    Ok(signature::revised(block, id, None, change).map_err(damaged)?.unwrap_or_else(|| block.to_vec()))
+    Ok(signature::revised(block, id.as_bytes(), None, change).map_err(damaged)?.unwrap_or_else(|| block.to_vec()))
 }
 
 /// A block with the codes of vectors that some of its texts have got, where there is room for them.
 #[pg_extern(immutable, parallel_safe)]
 fn _signatures_coded(block: &[u8], ids: Vec<String>, model: i16, codes: Array<'_, &[u8]>) -> Result<Vec<u8>> {
-    let codes: HashMap<&str, &[u8]> = ids.iter().map(String::as_str).zip(codes.iter().flatten()).collect();
+    let codes: HashMap<&[u8], &[u8]> = ids.iter().map(String::as_bytes).zip(codes.iter().flatten()).collect();
     let mut coded = block.to_vec();
     for record in signature::records(block) {
         let record = record.map_err(damaged)?;
@@ -123,6 +123,19 @@ fn _signatures_lack(block: &[u8], model: i16) -> Result<bool> {
         }
     }
     Ok(false)
+}
+
+/// The ids of the texts in a block that have no code of this model.
+#[pg_extern(immutable, parallel_safe)]
+fn _signatures_lacking(block: &[u8], model: i16) -> Result<Vec<String>> {
+    let mut ids = Vec::new();
+    for record in signature::records(block) {
+        let record = record.map_err(damaged)?;
+        if record.facts.is_some_and(|facts| facts.model != model.cast_unsigned()) {
+            ids.push(str::from_utf8(record.id).map_err(|_| damaged(Damaged))?.to_owned());
+        }
+    }
+    Ok(ids)
 }
 
 /// How a damaged block is reported.

@@ -5,6 +5,7 @@
 mod explain;
 mod late;
 mod pipeline;
+mod pool;
 mod queries;
 mod rows;
 mod scan;
@@ -15,6 +16,7 @@ use pgrx::prelude::*;
 
 use self::pipeline::{Request, answer, scoring};
 use crate::api::checks;
+use crate::api::jsonb::StoredJsonb;
 use crate::error::{Result, invalid_parameter};
 
 /// What kind of text is searched.
@@ -64,7 +66,7 @@ fn memory_search(
             name!(memory, Option<String>),
             name!(chunk, Option<String>),
             name!(similarity, f64),
-            name!(metadata, JsonB),
+            name!(metadata, StoredJsonb),
             name!(version, i32),
             name!(updated_at, TimestampWithTimeZone),
             name!(subject, String),
@@ -73,7 +75,7 @@ fn memory_search(
             name!(root_id, Option<String>),
             name!(document_id, Option<String>),
             name!(created_at, TimestampWithTimeZone),
-            name!(score, JsonB),
+            name!(score, StoredJsonb),
         ),
     >,
 > {

@@ -26,8 +26,9 @@ use rules::signature::{self, Terms};
 
 use super::Side;
 use super::late::{Look, look};
+use super::pool::{self, Looked, Pool, PoolTexts};
 use super::queries::{self, Keys, select};
-use super::scan::{self, Looked, Pool, PoolTexts};
+use super::scan;
 use crate::api::embedding::{self, Meaning};
 use crate::error::{Result, internal, invalid_parameter_because};
 use crate::gucs;
@@ -174,7 +175,7 @@ fn score(
     let same = signature::hash(request.question);
     let texts: Vec<PoolTexts<'_>> = pools.iter().map(|pool| PoolTexts { pool, question: same }).collect();
     let containers: Vec<Container<'_, PoolTexts<'_>>> =
-        texts.iter().map(|texts| Container::new(question, texts, &scope.model)).collect();
+        texts.iter().map(|texts| Container::with_notes(question, texts, &scope.model, pool::notes())).collect();
 
     // How many are looked at closer does not depend on how many are wanted, lest the order did.
     let depth = if request.rerank { RERANK_DEPTH } else { DEPTH };
@@ -189,8 +190,8 @@ fn score(
 
     let looks = match (scope.vectors, &asked.meaning) {
         (Some(model), Some(meaning)) => {
-            let named: Vec<_> =
-                looked.iter().map(|(pool, text)| (pools[*pool].subject, pools[*pool].id(*text))).collect();
+            let name = |(pool, text): &Place| Ok((pools[*pool].subject, pools[*pool].id(*text)?));
+            let named: Vec<_> = looked.iter().map(name).collect::<Result<_>>()?;
             look(client, side, model, meaning, &named)?
         }
         _ => vec![Default::default(); looked.len()],
@@ -210,7 +211,7 @@ fn score(
 
     for ((at, text), scored) in scored {
         let pool = &pools[at];
-        let explained = request.explained.is_some_and(|id| pool.id(text) == id);
+        let explained = request.explained.is_some_and(|id| pool.id_bytes(text) == id.as_bytes());
         if scored.similarity >= request.threshold || explained {
             let left_out = if list.contains(&(at, text)) {
                 None
@@ -224,13 +225,14 @@ fn score(
             answers.hits.push(Hit {
                 side,
                 subject: pgrx::Uuid::from_bytes(pool.subject),
-                id: pool.id(text).to_owned(),
+                id: pool.id(text)?.to_owned(),
                 updated_at: pool.updated_at(text),
                 left_out,
                 scored,
             });
         }
     }
+    containers.into_iter().map(Container::into_notes).for_each(pool::recycle);
     Ok(())
 }
 

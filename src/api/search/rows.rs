@@ -1,12 +1,12 @@
 //! The texts of the hits that a search returns.
 
-use pgrx::JsonB;
 use pgrx::prelude::*;
 use pgrx::spi::SpiClient;
 
 use super::Side;
 use super::pipeline::{Hit, optional, required};
 use super::queries::{Queries, select};
+use crate::api::jsonb::StoredJsonb;
 use crate::error::{Result, internal};
 
 /// A row of `memory_search`, in the order of its columns.
@@ -15,7 +15,7 @@ pub type Row = (
     Option<String>,
     Option<String>,
     f64,
-    JsonB,
+    StoredJsonb,
     i32,
     TimestampWithTimeZone,
     String,
@@ -24,7 +24,7 @@ pub type Row = (
     Option<String>,
     Option<String>,
     TimestampWithTimeZone,
-    JsonB,
+    StoredJsonb,
 );
 
 /// Reads the rows of the hits, in their order.
@@ -60,7 +60,7 @@ pub fn read(client: &SpiClient<'_>, hits: &[Hit]) -> Result<Vec<Row>> {
                 optional(row.get(10))?,
                 optional(row.get(11))?,
                 required(row.get(12))?,
-                JsonB(serde_json::to_value(hit.scored).map_err(internal)?),
+                StoredJsonb::of(&hit.scored)?,
             ));
         }
     }

@@ -32,6 +32,7 @@ mod container;
 pub mod cues;
 mod model;
 mod naming;
+mod notes;
 mod score;
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,7 @@ pub use container::Container;
 pub use cues::{Cues, Traits, When};
 pub use model::{Calibration, InvalidModel, Model, Weights};
 pub use naming::{Named, name_words, speaker_hashes, spoken_by};
+pub use notes::Notes;
 
 /// What is asked.
 #[derive(Debug, Clone, Copy)]
@@ -96,7 +98,7 @@ pub trait Texts {
     fn text(&self, at: usize) -> Text<'_>;
 
     /// The id of one of them.
-    fn id(&self, at: usize) -> &str;
+    fn id(&self, at: usize) -> &[u8];
 
     /// Whether there are none.
     fn is_empty(&self) -> bool {
@@ -113,8 +115,8 @@ impl Texts for [Text<'_>] {
         self[at]
     }
 
-    fn id(&self, at: usize) -> &str {
-        self[at].id
+    fn id(&self, at: usize) -> &[u8] {
+        self[at].id.as_bytes()
     }
 }
 
@@ -201,6 +203,7 @@ pub struct Contributions {
 
 impl Contributions {
     /// Their sum.
+    #[inline]
     pub fn evidence(&self) -> f64 {
         self.words
             + self.meaning

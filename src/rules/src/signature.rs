@@ -45,7 +45,13 @@ const TERM: usize = 4;
 const FORGOTTEN: u8 = 1;
 
 /// Stands for no number.
-const NONE: i32 = i32::MIN;
+pub const NONE: i32 = i32::MIN;
+
+/// A number that may be none.
+#[inline]
+pub fn some(number: i32) -> Option<i32> {
+    Some(number).filter(|number| *number != NONE)
+}
 
 /// The 32-bit hash of a text: FNV-1a of 64 bits, folded. It is stored, so it never changes.
 pub fn hash(text: &str) -> u32 {
@@ -114,11 +120,12 @@ impl Facts {
     }
 
     /// The facts and the length of the code.
+    #[inline]
     fn read(bytes: &[u8; FACTS]) -> (Facts, usize) {
         let short = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
-        let number = |at: usize| u32::from(short(at)) | u32::from(short(at + 2)) << 16;
+        let number = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
         let long = |at: usize| u64::from(number(at)) | u64::from(number(at + 4)) << 32;
-        let optional = |at: usize| Some(number(at) as i32).filter(|number| *number != NONE);
+        let optional = |at: usize| some(number(at) as i32);
         let facts = Facts {
             forgotten: bytes[0] & FORGOTTEN != 0,
             traits: short(2),
@@ -166,7 +173,7 @@ fn record(kind: u8, id: &str, facts: &[u8], code: &[u8], terms: &[(u32, u8)]) ->
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Record<'a> {
     /// The id of the text.
-    pub id: &'a str,
+    pub id: &'a [u8],
     /// What is said of it; `None` for a record with further terms.
     pub facts: Option<Facts>,
     /// The code of its vector, or the room for one.
@@ -177,6 +184,7 @@ pub struct Record<'a> {
 
 impl<'a> Record<'a> {
     /// The record at the beginning of some bytes.
+    #[inline]
     fn first(bytes: &'a [u8]) -> Option<Self> {
         let (&[low, high, kind, id_len], _) = bytes.split_first_chunk()?;
         let bytes = bytes.get(..usize::from(u16::from_le_bytes([low, high])))?;
@@ -191,7 +199,6 @@ impl<'a> Record<'a> {
         }
         let (id, rest) = rest.split_at_checked(usize::from(id_len))?;
         let (code, terms) = rest.split_at_checked(code_len)?;
-        let id = std::str::from_utf8(id).ok()?;
         terms.len().is_multiple_of(TERM).then_some(Record { id, facts, code, terms, bytes })
     }
 
@@ -229,7 +236,7 @@ pub fn records(mut block: &[u8]) -> impl Iterator<Item = Result<Record<'_>, Dama
 }
 
 /// A block without the records of a text; `None` if it has none.
-pub fn without(block: &[u8], id: &str) -> Result<Option<Vec<u8>>, Damaged> {
+pub fn without(block: &[u8], id: &[u8]) -> Result<Option<Vec<u8>>, Damaged> {
     let mut left = Vec::with_capacity(block.len());
     for record in records(block) {
         let record = record?;
@@ -244,7 +251,7 @@ pub fn without(block: &[u8], id: &str) -> Result<Option<Vec<u8>>, Damaged> {
 /// not in it, or the code has another length.
 pub fn revised(
     block: &[u8],
-    id: &str,
+    id: &[u8],
     code: Option<&[u8]>,
     change: impl FnOnce(&mut Facts),
 ) -> Result<Option<Vec<u8>>, Damaged> {
@@ -327,6 +334,7 @@ impl Terms {
     }
 
     /// Adds how often each occurs in a record; `counts` has a place for each.
+    #[inline]
     pub fn count(&self, record: &Record<'_>, counts: &mut [u8]) {
         for (hash, frequency) in record.terms() {
             let (word, bit) = Self::place(hash);
@@ -382,9 +390,9 @@ mod tests {
         let two = write("", &bare, &[], &[]);
         let block = [&one[0][..], &two[0]].concat();
         let found = read(&block);
-        assert_eq!((found[0].id, found[0].facts, found[0].code), ("mem_1", Some(facts), &[9, 8, 7][..]));
+        assert_eq!((found[0].id, found[0].facts, found[0].code), (&b"mem_1"[..], Some(facts), &[9, 8, 7][..]));
         assert_eq!(found[0].terms().collect::<Vec<_>>(), [(5, 2), (0xff_ffff, 255)]);
-        assert_eq!((found[1].id, found[1].facts, found[1].terms().count()), ("", Some(bare), 0));
+        assert_eq!((found[1].id, found[1].facts, found[1].terms().count()), (&b""[..], Some(bare), 0));
         assert_eq!(found.len(), 2);
     }
 
@@ -407,18 +415,18 @@ mod tests {
     fn records_are_removed_and_revised_where_they_are() {
         let block: Vec<u8> =
             ["a", "b", "c"].iter().flat_map(|id| write(id, &some_facts(), &[1, 2], &[(4, 4)]).remove(0)).collect();
-        let left = without(&block, "b").unwrap().unwrap();
-        assert_eq!(read(&left).iter().map(|record| record.id).collect::<String>(), "ac");
-        assert_eq!(without(&block, "d"), Ok(None));
+        let left = without(&block, b"b").unwrap().unwrap();
+        assert_eq!(read(&left).iter().map(|record| record.id).collect::<Vec<_>>().concat(), b"ac");
+        assert_eq!(without(&block, b"d"), Ok(None));
 
         let change = |facts: &mut Facts| facts.importance = 1.0;
-        let revised_block = revised(&block, "b", Some(&[3, 4]), change).unwrap().unwrap();
+        let revised_block = revised(&block, b"b", Some(&[3, 4]), change).unwrap().unwrap();
         let found = read(&revised_block);
         assert_eq!(found[1].facts, Some(Facts { importance: 1.0, ..some_facts() }));
         assert_eq!((found[1].code, found[1].terms().next()), (&[3, 4][..], Some((4, 4))));
         assert_eq!((found[0], found[2]), (read(&block)[0], read(&block)[2]));
-        assert_eq!(revised(&block, "b", Some(&[3]), change), Ok(None));
-        assert_eq!(revised(&block, "d", None, change), Ok(None));
+        assert_eq!(revised(&block, b"b", Some(&[3]), change), Ok(None));
+        assert_eq!(revised(&block, b"d", None, change), Ok(None));
     }
 
     #[test]
@@ -450,7 +458,7 @@ mod tests {
             let good = write("mem_1", &some_facts(), &[1; 9], &[(1, 2), (3, 4)]).remove(0);
             let cut = cut.min(good.len() - 1);
             prop_assert!(records(&good[..cut]).all(|record| record.is_err()));
-            let _ = (without(&bytes, "a"), revised(&bytes, "a", None, |_| ()));
+            let _ = (without(&bytes, b"a"), revised(&bytes, b"a", None, |_| ()));
         }
     }
 }

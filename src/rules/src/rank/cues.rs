@@ -70,16 +70,19 @@ impl Traits {
     pub const TIME: Traits = Traits(2);
 
     /// The traits as they are stored.
+    #[inline]
     pub fn bits(self) -> u8 {
         self.0
     }
 
     /// The traits that were stored; unknown bits are left out.
+    #[inline]
     pub fn from_bits(bits: u8) -> Traits {
         Traits(bits & (Traits::ASKS.0 | Traits::TIME.0))
     }
 
     /// Whether all traits of another are among these.
+    #[inline]
     pub fn has(self, other: Traits) -> bool {
         self.0 & other.0 == other.0
     }

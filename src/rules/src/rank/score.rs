@@ -1,5 +1,7 @@
 //! The sum itself: from what is known of a text to its parts, their contributions and its evidence.
 
+use std::mem::take;
+
 use super::container::Container;
 use super::{Contributions, Late, Parts, Scored, Texts, Traits, Weights};
 
@@ -44,22 +46,25 @@ impl<T: Texts + ?Sized> Container<'_, T> {
         scored
     }
 
-    /// The evidence of all texts before late interaction.
-    pub(super) fn look(&self) -> Vec<f64> {
-        let maxsim: Vec<f32> = (0..self.texts.len()).map(|index| self.estimated_maxsim(index) as f32).collect();
+    /// Notes the evidence of all texts before late interaction.
+    pub(super) fn look(&mut self) {
+        let (mut maxsim, mut early) = (take(&mut self.notes.maxsim), take(&mut self.notes.early));
+        maxsim.extend((0..self.texts.len()).map(|index| self.estimated_maxsim(index) as f32));
         let estimate = |index: usize| f64::from(maxsim[index]);
         // To the hour will do for a first look: texts of one hour stand together.
-        let mut last = (i64::MIN, 0.0);
-        let evidence = |index: usize| {
-            let hour = self.texts.text(index).updated_at.div_euclid(MICROS_PER_HOUR);
-            if hour != last.0 {
-                last = (hour, self.freshness(hour * MICROS_PER_HOUR));
+        let (mut hour, mut freshness) = (i64::MIN..i64::MIN, 0.0);
+        early.extend((0..self.texts.len()).map(|index| {
+            let updated_at = self.texts.text(index).updated_at;
+            if !hour.contains(&updated_at) {
+                let start = updated_at.saturating_sub(updated_at.rem_euclid(MICROS_PER_HOUR));
+                hour = start..start.saturating_add(MICROS_PER_HOUR);
+                freshness = self.freshness(start);
             }
             let matched = self.match_by(index, estimate);
-            let parts = self.parts(index, self.cosine_of(index, None), matched, last.1);
+            let parts = self.parts(index, self.cosine_of(index, None), matched, freshness);
             weigh(&parts, &self.model.weights).evidence()
-        };
-        (0..self.texts.len()).map(evidence).collect()
+        }));
+        (self.notes.maxsim, self.notes.early) = (maxsim, early);
     }
 
     fn score(&self, index: usize, cosine: Cosine, matched: Matched) -> Scored {
@@ -69,14 +74,15 @@ impl<T: Texts + ?Sized> Container<'_, T> {
         Scored { index, similarity: self.model.calibration.similarity(evidence), evidence, parts, contributions }
     }
 
+    #[inline(always)]
     fn parts(&self, index: usize, cosine: Cosine, matched: Matched, freshness: f64) -> Parts {
-        let (text, words) = (self.texts.text(index), &self.words[index]);
+        let (text, words) = (self.texts.text(index), &self.notes.words[index]);
         let weights = &self.model.weights;
         let question = &self.question;
         let [unrelated, related] = weights.related;
         let coverage = self.coverage_of(index, cosine);
         let flag = |holds: bool| f64::from(u8::from(holds));
-        let previous_asks = self.before(index).is_some_and(|at| self.words[at].asks);
+        let previous_asks = self.notes.before(index).is_some_and(|at| self.notes.words[at].asks);
         Parts {
             bm25: words.bm25.into(),
             share: if self.has_terms { words.share.into() } else { coverage },
@@ -87,11 +93,11 @@ impl<T: Texts + ?Sized> Container<'_, T> {
             maxsim: matched.maxsim,
             maxsim_before: matched.before,
             answers: if previous_asks { matched.of_before.unwrap_or(0.0).max(0.0) } else { 0.0 },
-            alone: flag(self.before(index).or(self.after(index)).is_none()),
+            alone: flag(self.notes.before(index).or(self.notes.after(index)).is_none()),
             few: self.few,
-            related: ((matched.maxsim - unrelated) / (related - unrelated)).clamp(0.0, 1.0),
+            related: share_of(matched.maxsim, unrelated, related),
             speaker: flag(words.named) * self.speaker_tells,
-            date: self.date_fits.get(index).copied().unwrap_or(0.0).into(),
+            date: self.notes.date_fits.get(index).copied().unwrap_or(0.0).into(),
             time: flag(question.cues.asks_time && text.traits.has(Traits::TIME)),
             asks: flag(words.asks),
             identity: if text.same_text { 1.0 } else { self.identity(index, cosine) },
@@ -107,8 +113,9 @@ impl<T: Texts + ?Sized> Container<'_, T> {
     }
 
     /// How near a text is to being the question: by the cosine, or without vectors by having the same words and no others.
+    #[inline(always)]
     fn identity(&self, index: usize, cosine: Cosine) -> f64 {
-        let (text, words) = (self.texts.text(index), &self.words[index]);
+        let (text, words) = (self.texts.text(index), &self.notes.words[index]);
         let sameness = if cosine.known {
             cosine.value
         } else if self.has_terms && words.distinct as usize == self.question.terms {
@@ -116,16 +123,16 @@ impl<T: Texts + ?Sized> Container<'_, T> {
         } else {
             0.0
         };
-        let from = self.model.weights.identity_from;
-        ((sameness - from) / (1.0 - from)).clamp(0.0, 1.0)
+        share_of(sameness, self.model.weights.identity_from, 1.0)
     }
 
+    #[inline(always)]
     fn cosine_of(&self, index: usize, exact: Option<f64>) -> Cosine {
         match exact.or_else(|| finite(self.texts.text(index).cosine)) {
             Some(value) => Cosine { value, known: true },
             None => {
                 let [without, with] = self.model.weights.cosine_by_coverage;
-                let coverage = f64::from(self.words[index].coverage);
+                let coverage = f64::from(self.notes.words[index].coverage);
                 // Nothing is known of a text without a vector when the question has no terms either.
                 let value = if self.has_terms { without + (with - without) * coverage } else { 0.0 };
                 Cosine { value, known: false }
@@ -134,14 +141,16 @@ impl<T: Texts + ?Sized> Container<'_, T> {
     }
 
     /// The coverage; estimated for a question that has no terms.
+    #[inline(always)]
     fn coverage_of(&self, index: usize, cosine: Cosine) -> f64 {
         if self.has_terms {
-            self.words[index].coverage.into()
+            self.notes.words[index].coverage.into()
         } else {
             self.model.weights.coverage_by_cosine * cosine.value.max(0.0)
         }
     }
 
+    #[inline(always)]
     fn estimated_maxsim(&self, index: usize) -> f64 {
         let cosine = self.cosine_of(index, None);
         if !cosine.known && !self.has_terms {
@@ -155,15 +164,16 @@ impl<T: Texts + ?Sized> Container<'_, T> {
         self.match_by(index, |index| self.estimated_maxsim(index))
     }
 
+    #[inline(always)]
     fn match_by(&self, index: usize, maxsim: impl Fn(usize) -> f64) -> Matched {
         let own = maxsim(index);
-        let of_before = self.before(index).map(&maxsim);
+        let of_before = self.notes.before(index).map(&maxsim);
         Matched { maxsim: own, before: of_before.map_or(0.0, |before| (before - own).max(0.0)), of_before }
     }
 
     /// How well each token of the question is matched by a text, or else by the text before.
     fn exact_match<'l>(&self, index: usize, own: &[f32], maxima: &dyn Fn(usize) -> &'l [f32]) -> Matched {
-        let previous = self.before(index);
+        let previous = self.notes.before(index);
         let before = previous.map_or(&[][..], maxima);
         let tokens = own.len() as f64;
         let mean = |maxima: &[f32]| maxima.iter().copied().map(number).sum::<f64>() / tokens;
@@ -185,6 +195,7 @@ struct Cosine {
 }
 
 /// What the parts add to the evidence.
+#[inline(always)]
 fn weigh(parts: &Parts, weights: &Weights) -> Contributions {
     Contributions {
         words: weights.share * parts.share + weights.coverage * parts.coverage,
@@ -205,6 +216,13 @@ fn weigh(parts: &Parts, weights: &Weights) -> Contributions {
     }
 }
 
+/// How far a value is on the way from one to another, 0 to 1. Most values are not on it, and to divide takes long.
+#[inline(always)]
+fn share_of(value: f64, from: f64, to: f64) -> f64 {
+    if value > from { ((value - from) / (to - from)).min(1.0) } else { 0.0 }
+}
+
+#[inline(always)]
 fn finite(cosine: Option<f32>) -> Option<f64> {
     cosine.filter(|cosine| cosine.is_finite()).map(|cosine| f64::from(cosine.clamp(-1.0, 1.0)))
 }
