@@ -30,8 +30,8 @@ import numpy as np
 # As in src/rules/src/rank/model.rs.
 WEIGHTS = {
     "share": 2.0, "coverage": 2.0, "coverage_nearby": 4.0, "coverage_around": 3.0, "cosine": 1.0, "maxsim": 18.0,
-    "maxsim_before": 11.0, "answers": 1.75, "alone": 2.25, "few": 0.4, "speaker": 3.0, "date": 5.0, "time": 1.75,
-    "asks": 1.0, "identity": 8.0, "recency": 0.3, "importance": 0.6,
+    "maxsim_before": 11.0, "maxsim_around": 4.0, "answers": 1.75, "alone": 2.25, "few": 0.4, "speaker": 3.0, "date": 5.0,
+    "time": 1.75, "asks": 1.0, "identity": 8.0, "recency": 0.3, "importance": 0.6,
 }
 RELATED = ("alone", "few", "speaker", "date", "time")  # count as far as the text is related
 CENTRED = {"recency": "freshness", "importance": "importance"}  # half of the range is given, half is taken

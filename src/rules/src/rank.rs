@@ -148,6 +148,8 @@ pub struct Parts {
     pub maxsim: f64,
     /// What MaxSim gains by the text before.
     pub maxsim_before: f64,
+    /// What MaxSim gains by the four texts on either side, as far as they are on the shortlist.
+    pub maxsim_around: f64,
     /// MaxSim of the text before, if that one asks.
     pub answers: f64,
     /// Whether the text is related to the question at all, 0 to 1, by MaxSim: what the next five parts are multiplied with.

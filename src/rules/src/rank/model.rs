@@ -43,6 +43,8 @@ pub struct Weights {
     pub maxsim: f64,
     /// What MaxSim gains by the text before.
     pub maxsim_before: f64,
+    /// What MaxSim gains by the four texts on either side, as far as they are on the shortlist.
+    pub maxsim_around: f64,
     /// MaxSim of the text before, if that one asks.
     pub answers: f64,
     /// MaxSim up to which a text is unrelated to the question, and from which it is fully related; what lies between is
@@ -91,6 +93,7 @@ impl Default for Weights {
             cosine: 1.0,
             maxsim: 18.0,
             maxsim_before: 11.0,
+            maxsim_around: 4.0,
             answers: 1.75,
             related: [0.05, 0.3],
             alone: 2.25,
@@ -208,6 +211,7 @@ impl Weights {
             ("weights.cosine", self.cosine),
             ("weights.maxsim", self.maxsim),
             ("weights.maxsim_before", self.maxsim_before),
+            ("weights.maxsim_around", self.maxsim_around),
             ("weights.answers", self.answers),
             ("weights.alone", self.alone),
             ("weights.few", self.few),

@@ -3,6 +3,8 @@
 //! The texts are ordered once, by conversation and place in it. Neighbours are those that follow each other in that order
 //! and belong together.
 
+use std::iter::successors;
+
 use super::{Cues, Text, Texts};
 
 /// Terms that lend themselves to neighbours; further ones count in their own texts only.
@@ -77,6 +79,13 @@ impl Notes {
     #[inline]
     pub(super) fn after(&self, index: usize) -> Option<usize> {
         Some(self.after[index]).filter(|at| *at != NOBODY).map(|at| at as usize)
+    }
+
+    /// The texts up to so many before and after this one that are its neighbours or theirs.
+    pub(super) fn around(&self, index: usize, count: usize) -> impl Iterator<Item = usize> {
+        let before = successors(self.before(index), |at| self.before(*at));
+        let after = successors(self.after(index), |at| self.after(*at));
+        before.take(count).chain(after.take(count))
     }
 
     /// Notes what each text's coverage gains by its neighbours; `covered` tells the coverage of a set of terms.

@@ -7,12 +7,15 @@ use super::{Contributions, Late, Parts, Scored, Texts, Traits, Weights};
 
 const MICROS_PER_DAY: f64 = 86_400.0 * 1e6;
 const MICROS_PER_HOUR: i64 = 3_600_000_000;
+/// How many texts on either side lend their tokens.
+const AROUND: usize = 4;
 
 /// How well the tokens of the question are matched.
 #[derive(Debug, Clone, Copy)]
 struct Matched {
     maxsim: f64,
     before: f64,
+    around: f64,
     /// MaxSim of the text before, where there is one.
     of_before: Option<f64>,
 }
@@ -92,6 +95,7 @@ impl<T: Texts + ?Sized> Container<'_, T> {
             cosine: cosine.value,
             maxsim: matched.maxsim,
             maxsim_before: matched.before,
+            maxsim_around: matched.around,
             answers: if previous_asks { matched.of_before.unwrap_or(0.0).max(0.0) } else { 0.0 },
             alone: flag(self.notes.before(index).or(self.notes.after(index)).is_none()),
             few: self.few,
@@ -168,10 +172,11 @@ impl<T: Texts + ?Sized> Container<'_, T> {
     fn match_by(&self, index: usize, maxsim: impl Fn(usize) -> f64) -> Matched {
         let own = maxsim(index);
         let of_before = self.notes.before(index).map(&maxsim);
-        Matched { maxsim: own, before: of_before.map_or(0.0, |before| (before - own).max(0.0)), of_before }
+        let before = of_before.map_or(0.0, |before| (before - own).max(0.0));
+        Matched { maxsim: own, before, around: 0.0, of_before }
     }
 
-    /// How well each token of the question is matched by a text, or else by the text before.
+    /// How well each token of the question is matched by a text, or else by the text before, or by those around.
     fn exact_match<'l>(&self, index: usize, own: &[f32], maxima: &dyn Fn(usize) -> &'l [f32]) -> Matched {
         let previous = self.notes.before(index);
         let before = previous.map_or(&[][..], maxima);
@@ -183,7 +188,16 @@ impl<T: Texts + ?Sized> Container<'_, T> {
             [] => previous.map(|previous| self.estimated_maxsim(previous)),
             _ => Some(mean(before)),
         };
-        Matched { maxsim: mean(own), before: own.iter().zip(before).map(gain).sum::<f64>() / tokens, of_before }
+        let mut around = own.to_vec();
+        for theirs in self.notes.around(index, AROUND).map(maxima) {
+            around.iter_mut().zip(theirs).for_each(|(best, match_)| *best = best.max(*match_));
+        }
+        Matched {
+            maxsim: mean(own),
+            before: own.iter().zip(before).map(gain).sum::<f64>() / tokens,
+            around: mean(&around) - mean(own),
+            of_before,
+        }
     }
 }
 
@@ -204,6 +218,7 @@ fn weigh(parts: &Parts, weights: &Weights) -> Contributions {
         context: weights.coverage_nearby * parts.coverage_nearby
             + weights.coverage_around * parts.coverage_around
             + weights.maxsim_before * parts.maxsim_before
+            + weights.maxsim_around * parts.maxsim_around
             + weights.answers * parts.answers,
         prior: parts.related * (weights.alone * parts.alone + weights.few * parts.few),
         speaker: weights.speaker * parts.related * parts.speaker,

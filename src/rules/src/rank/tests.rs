@@ -224,16 +224,25 @@ fn an_answer_is_found_by_the_question_before_it() {
     let ranked = rank(question(2, &cues), &texts, maxima);
     assert_eq!([ranked[0].index, ranked[1].index], [20, 21]);
     assert!(ranked[1].similarity > ranked[2].similarity + 0.1, "{:?}", &ranked[..3]);
+    let around = |index: usize| {
+        ranked
+            .iter()
+            .find(|scored| scored.index == index)
+            .map(|scored| scored.parts.maxsim_around)
+            .expect("it is eligible")
+    };
+    assert!([16, 19, 21, 24].map(around).iter().all(|gain| (gain - 0.525).abs() < 1e-6));
+    assert_eq!([15, 20, 25].map(around), [0.0; 3]);
     // Neither a conversation of their own nor the day before, nor texts that nobody speaks, lend anything.
     let cut = |change: fn(&mut Text<'_>)| {
         let mut texts = texts.clone();
         texts[21..].iter_mut().for_each(change);
         let ranked = rank(question(2, &cues), &texts, maxima);
         let parts = ranked.iter().find(|scored| scored.index == 21).expect("it is eligible").parts;
-        (parts.coverage_nearby, parts.coverage_around, parts.maxsim_before, parts.answers)
+        (parts.coverage_nearby, parts.coverage_around, parts.maxsim_before, parts.answers, parts.maxsim_around)
     };
-    assert_eq!(cut(|text| text.conversation = 7), (0.0, 0.0, 0.0, 0.0));
-    assert_eq!(cut(|text| text.speaker = [0, 0]), (0.0, 0.0, 0.0, 0.0));
+    assert_eq!(cut(|text| text.conversation = 7), (0.0, 0.0, 0.0, 0.0, 0.0));
+    assert_eq!(cut(|text| text.speaker = [0, 0]), (0.0, 0.0, 0.0, 0.0, 0.0));
     assert!(cut(|text| text.day = Some(5)).3 > 0.5);
     texts[..21].iter_mut().for_each(|text| text.day = Some(4));
     let ranked = rank(question(2, &cues), &texts, maxima);
