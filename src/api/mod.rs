@@ -8,3 +8,4 @@ mod learning;
 mod profiles;
 mod search;
 mod signing;
+mod webhooks;
