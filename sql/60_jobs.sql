@@ -46,7 +46,7 @@ comment on column job.payload is 'The raw input; deleted when the job is done, o
 comment on column job.extraction is 'What was read from the input and is still to be written, the first "applied" memories of which are; deleted when the job is done';
 comment on column job.turn is 'Its place in the fair order of all subjects'' jobs';
 comment on column job.worker is 'The process that claimed it last';
-comment on column job.deaths is 'How many of those that claimed it did not live to finish it';
+comment on column job.deaths is 'How many of those that claimed it did not live to finish it, or its latest part';
 select _isolate('job');
 
 -- The turn of the job that was claimed last. A subject's first job gets this turn and each further one the next, so that
@@ -274,7 +274,8 @@ begin
     end;
     this.status := case when (outcome ->> 'more')::boolean then 'queued' else 'done' end;
     update job j
-    set status = this.status, result = outcome - 'more', error = null, locked_until = null, worker = null, deaths = 0,
+    set status = this.status, result = outcome - 'more', error = null, locked_until = null, worker = null,
+        deaths = case this.status when 'queued' then 0 else j.deaths end,
         payload = case this.status when 'queued' then j.payload end,
         extraction = case when this.status = 'queued' and this.kind <> 'embed' then coalesce(j.extraction, found_in_text) end,
         applied = case this.status when 'queued' then j.applied + _apply_batch() else 0 end,

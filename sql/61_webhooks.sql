@@ -68,7 +68,7 @@ begin
   select e into unknown from unnest(events) e where e <> all (_event_types()) or e is null limit 1;
   if found or events = '{}' then
     raise invalid_parameter_value using
-      message = coalesce(format('unknown event type "%s"', unknown), 'events must not be empty'),
+      message = case events when '{}' then 'events must not be empty' else format('unknown event type "%s"', unknown) end,
       hint = 'Event types: ' || array_to_string(_event_types(), ', ') || '; NULL means all.';
   end if;
   signing_secret := coalesce(secret, 'whsec_' || translate(encode(

@@ -37,10 +37,10 @@ group by w.url, e.type order by w.url, e.type;
 create temp table sent (n integer generated always as identity, subject_key uuid, event_id bigint, webhook_id uuid, url text, message_id text, sent_at bigint, signature text, body text);
 insert into sent (subject_key, event_id, webhook_id, url, message_id, sent_at, signature, body) select * from _webhook_claim(10, 10);
 select count(*) from _webhook_claim(10, 10);
-select url, body::jsonb ->> 'type' as type, body::jsonb #>> '{data,subject_id}' as subject, message_id ~ '^evt_[0-9a-f]{32}$' as id,
+select s.url, body::jsonb ->> 'type' as type, body::jsonb #>> '{data,subject_id}' as subject, message_id ~ '^evt_[0-9a-f]{32}$' as id,
        message_id = body::jsonb ->> 'id' as same_id, webhook_id::text = body::jsonb ->> 'webhook_id' as webhook,
        signature = _webhook_signature(w.secret, message_id, sent_at, body) as signed
-from sent join webhook w on w.id = webhook_id order by url, subject;
+from sent s join webhook w on w.id = webhook_id order by url, subject;
 select body::jsonb -> 'data' ->> 'profile_id' as profile_id, body::jsonb -> 'data' -> 'fields' as fields from sent where url like '%profiles';
 select jsonb_object_keys(body::jsonb) as members from sent where url like '%profiles' order by 1;
 
@@ -84,7 +84,8 @@ select count(*) from webhook_delivery where subject_key = subject_key('wh_bob');
 -- what a process had claimed that died is sent again
 select webhook_retry(:'all_events') > 0 as on_again;
 update webhook_delivery set status = 'sending', worker = 2147483647, locked_until = now() + interval '10 minutes', attempts = 1 where subject_key = subject_key('wh_bob');
-select attempts from webhook_delivery d join _webhook_claim(10, 10) c using (subject_key, event_id, webhook_id) where d.subject_key = subject_key('wh_bob');
+select count(*) filter (where subject_key = subject_key('wh_bob')) as claimed from _webhook_claim(10, 10);
+select status, attempts from webhook_delivery where subject_key = subject_key('wh_bob');
 
 -- a project sees its own, and no ordinary role a secret
 select project_create('wh_other') is not null as created;
@@ -98,7 +99,6 @@ select secret from webhook;
 select memory_add('wh_ann', 'Of another project') is not null as added;
 select count(*) from webhook_delivery;
 select webhook_delete(:'all_events');
-select webhook_retry(:'all_events');
 select _webhook_claim(1, 1);
 select webhook_delete(:'other');
 select count(*) from webhook_delivery;
