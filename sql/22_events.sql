@@ -25,7 +25,9 @@ declare
   project constant uuid := _project();
   new_id bigint;
 begin
-  insert into event (subject_key, project_id, type, data) values (key, project, event_type, payload) returning id into new_id;
+  insert into event (subject_key, project_id, type, data)
+  select key, project, event_type, jsonb_build_object('subject_id', s.external_id) || payload from subject s where s.subject_key = key
+  returning id into new_id;
   if project_setting('notify') = 'true' then
     perform pg_notify('memory_profile', jsonb_strip_nulls(jsonb_build_object(
       'event_id', new_id, 'type', event_type, 'project_id', project, 'subject_key', key, 'memory_id', payload ->> 'memory_id'))::text);

@@ -7,7 +7,6 @@ set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 begin
   perform _emit(m.subject_key, event_type, jsonb_strip_nulls(jsonb_build_object(
-    'subject_id', (select s.external_id from subject s where s.subject_key = m.subject_key),
     'memory_id', m.id, 'kind', m.kind, 'field_key', m.field_key, 'version', m.version) || more));
 end
 $$;

@@ -52,7 +52,7 @@ fn start(task: &str, database: &str, index: usize, function: &str) {
 #[allow(unsafe_code)]
 pub extern "C-unwind" fn memory_profile_worker_main(index: pg_sys::Datum) {
     let mut begun = false;
-    live(index, || while !http::is_shutting_down() && run_next_job(&mut begun) {});
+    live(index, || while !is_told_to_end() && run_next_job(&mut begun) {});
 }
 
 /// The life of the process that sends webhooks.
@@ -62,6 +62,12 @@ pub extern "C-unwind" fn memory_profile_worker_main(index: pg_sys::Datum) {
 pub extern "C-unwind" fn memory_profile_webhooks_main(index: pg_sys::Datum) {
     let mut sender = webhooks::Sender::default();
     live(index, || sender.work());
+}
+
+/// Whether this process has to end, because it was told to or because the server is gone: one that goes on keeps the server
+/// from starting again.
+fn is_told_to_end() -> bool {
+    !BackgroundWorker::wait_latch(Some(Duration::ZERO)) || http::is_shutting_down()
 }
 
 /// Connects to a database and does its work, again and again until the process is told to end.

@@ -14,7 +14,7 @@ use pgrx::prelude::*;
 use pgrx::spi::SpiHeapTupleData;
 
 use super::http::{self, Destinations, HttpError, Reply};
-use super::{call, is_installed};
+use super::{call, is_installed, is_told_to_end};
 use crate::gucs;
 
 /// Requests under way at once.
@@ -66,7 +66,7 @@ impl Default for Sender {
 impl Sender {
     /// Sends what is due and records what becomes of it, until nothing is due and no answer is awaited.
     pub fn work(&mut self) {
-        while !http::is_shutting_down() && BackgroundWorker::transaction(is_installed) {
+        while !is_told_to_end() && BackgroundWorker::transaction(is_installed) {
             if !self.begun {
                 BackgroundWorker::transaction(|| call("select memory_profile._webhook_worker_begin()", &[]));
                 self.begun = true;

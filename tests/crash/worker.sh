@@ -72,11 +72,14 @@ for ((round = 1; round <= KILLS; round++)); do
   enqueue
   sleep "0.$((RANDOM % 30 + 5))"
   case $((round % 3)) in
-    0) kill_server && wait_for 60 try_start ;;
+    0)
+      kill_server
+      check "round $round: the server starts again" wait_for 60 try_start
+      ;;
     1) kill_worker ;;
     2) kill_session ;;
   esac
-done 2>/dev/null
+done
 
 check 'the server is up in the end' wait_for 60 is_up
 check 'the queue is worked off' wait_for 300 is_idle
