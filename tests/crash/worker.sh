@@ -21,13 +21,22 @@ number() { sql -Atc "SELECT count(*) FROM $1"; }
 # Every job has a fact of its own, so that one that ran twice shows: a memory that was seen twice, or two of them. Each round
 # has one text, too, that takes several runs.
 queued=0
+send_jobs() {
+  sql --single-transaction \
+    -c "SELECT count(memory_profile.learn('subject_' || i % $SUBJECTS, 'I have been to the village number ' || $queued + i || '.'))
+        FROM generate_series(1, $JOBS_PER_ROUND) i" \
+    -c "SELECT memory_profile.learn('subject_long', string_agg('I have been to the village number ' || $queued + $JOBS_PER_ROUND + i || '.', ' '))
+        FROM generate_series(1, 100) i" >/dev/null 2>&1
+}
+
+# Sends the jobs of a round. A connection that broke says nothing of its transaction, so it is looked whether they are there.
 enqueue() {
-  sql -c "SELECT count(memory_profile.learn('subject_' || i % $SUBJECTS, 'I have been to the village number ' || $queued + i || '.'))
-          FROM generate_series(1, $JOBS_PER_ROUND) i" >/dev/null
-  queued=$((queued + JOBS_PER_ROUND))
-  sql -c "SELECT memory_profile.learn('subject_long', string_agg('I have been to the village number ' || $queued + i || '.', ' '))
-          FROM generate_series(1, 100) i" >/dev/null
-  queued=$((queued + 100))
+  local expected=$(($1 * (JOBS_PER_ROUND + 1)))
+  until send_jobs; do
+    sleep 0.2
+    if [ "$(number "memory_profile.job WHERE kind = 'learn'" 2>/dev/null || true)" = $expected ]; then break; fi
+  done
+  queued=$((queued + JOBS_PER_ROUND + 100))
 }
 
 # shellcheck disable=SC2317 # called by wait_for
@@ -44,7 +53,7 @@ worker() {
 
 kill_worker() {
   local pid
-  pid=$(worker)
+  pid=$(worker 2>/dev/null || true)
   if [ -n "$pid" ]; then kill -KILL "$pid"; fi
 }
 
@@ -57,7 +66,7 @@ kill_session() {
   local client=$!
   sleep "0.$((RANDOM % 20 + 5))"
   if [ $((RANDOM % 2)) -eq 0 ]; then
-    sql -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'CALL memory_profile.run_jobs%'" >/dev/null
+    sql -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'CALL memory_profile.run_jobs%'" >/dev/null 2>&1 || true
   else
     kill -KILL "$client" 2>/dev/null || true
   fi
@@ -69,7 +78,7 @@ is_idle() { [ "$(sql -Atc "SELECT count(*) FROM memory_profile.job WHERE status 
 
 for ((round = 1; round <= KILLS; round++)); do
   check "round $round: the server is up" wait_for 60 is_up
-  enqueue
+  enqueue "$round"
   sleep "0.$((RANDOM % 30 + 5))"
   case $((round % 3)) in
     0)
