@@ -53,9 +53,9 @@ encoder_in_sessions() {
   local i
   for ((i = 0; i < $1; i++)); do
     sql -At --set sessions="$1" --set i="$i" <<'SQL' &
-SELECT memory_profile._embed_passage('What is done for the first time is slower') IS NULL \g /dev/null
+SELECT count(code) FROM memory_profile._encode('What is done for the first time is slower') \g /dev/null
 SELECT clock_timestamp() AS begin \gset
-SELECT count(memory_profile._embed_passage(m.content)) FROM memory_profile.memory m JOIN memory_profile.subject s USING (subject_key)
+SELECT count(e.code) FROM memory_profile.memory m JOIN memory_profile.subject s USING (subject_key), memory_profile._encode(m.content) e
 WHERE s.external_id LIKE 'measured%' AND abs(hashtext(m.id)) % :sessions = :i \g /dev/null
 SELECT extract(epoch FROM clock_timestamp() - :'begin');
 SQL

@@ -14,16 +14,15 @@ pub fn is_json(text: &str) -> bool {
 pub(super) fn parts(text: &str, range: Range<usize>) -> Option<Vec<Range<usize>>> {
     let bytes = text.as_bytes();
     let start = value_start(bytes, &range);
-    let (close, end) = match bytes.get(start)? {
-        b'{' => (b'}', range.end),
-        b'[' => (b']', range.end),
+    let close = match bytes.get(start)? {
+        b'{' => b'}',
+        b'[' => b']',
         _ => return None,
     };
     let mut found = Vec::new();
     let (mut depth, mut inside, mut escaped) = (0_usize, false, false);
     let mut begin = start + 1;
-    for at in start..end {
-        let byte = bytes[at];
+    for (at, &byte) in bytes.iter().enumerate().take(range.end).skip(start) {
         if inside {
             inside = escaped || byte != b'"';
             escaped = !escaped && byte == b'\\';
