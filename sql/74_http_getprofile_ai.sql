@@ -32,6 +32,7 @@ declare
   profile subject;
   id constant text := _check_subject(call.arguments[1]);
   facts jsonb;
+  progress jsonb;
   answer response;
 begin
   select * into profile from subject s where s.subject_key = _named_profile(id);
@@ -61,6 +62,11 @@ begin
                    from job j
                    where j.subject_key = profile.subject_key and j.status = 'done' and j.result ? 'fields'),
     'created_at', _iso(profile.created_at), 'last_updated', _iso(profile.updated_at));
+  -- This API has no status for it, but what was given up must show.
+  progress := profile_status(profile.external_id);
+  if progress ->> 'status' = 'failed' then
+    facts := facts || jsonb_build_object('error', progress -> 'error');
+  end if;
   answer.body := facts || jsonb_build_object('profile', facts);
   return answer;
 end

@@ -9,3 +9,4 @@ mod learning;
 mod profiles;
 mod search;
 mod signing;
+mod webhooks;

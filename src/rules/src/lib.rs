@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod address;
 pub mod chunk;
 pub mod extract;
 pub mod field;
@@ -17,4 +18,5 @@ pub mod signature;
 pub mod summary;
 pub mod supersede;
 pub mod time;
+pub mod webhook;
 pub mod wording;

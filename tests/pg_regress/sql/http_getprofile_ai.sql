@@ -36,6 +36,12 @@ select pg_temp.http('POST', '/v1/profile/tomas', '{"data": [{"role": "user", "co
 call memory_profile.run_jobs();
 select pg_temp.http('GET', '/api/v1/profiles?subject_id=tomas');
 
+-- what was given up shows, and why
+select pg_temp.http('POST', '/v1/profile/lost', '{"data": "My name is Lost."}');
+update memory_profile.job set status = 'failed', error = 'nothing was understood' where payload = 'My name is Lost.';
+select p ->> 'status' as status, p ->> 'error' as error from pg_temp.json('GET', '/v1/profile/lost') p;
+select pg_temp.http('DELETE', '/v1/profile/lost');
+
 -- any id
 select pg_temp.http('POST', '/v1/profile/a%2Fb%20%C3%A9', '{"data": "My name is Bea Cruz."}');
 select pg_temp.http('DELETE', '/v1/profile/a%2Fb%20%C3%A9');
