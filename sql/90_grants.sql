@@ -5,7 +5,7 @@ grant usage on schema memory_profile to public;
 grant select on project, embedding_model to memory_profile_user;
 grant update (settings) on project to memory_profile_user;
 grant select, insert, update, delete on
-  subject, event, memory, memory_relation, memory_embedding, memory_signature, memory_source, profile_schema, document, chunk, chunk_embedding,
+  subject, event, memory, memory_relation, decision, memory_embedding, memory_signature, memory_source, profile_schema, document, chunk, chunk_embedding,
   chunk_signature, message, job
   to memory_profile_user;
 -- Whoever created the extension uses it, also where a trusted install made it without superuser rights.

@@ -3,7 +3,7 @@
 //! It is a convenience. The same jobs run by `CALL memory_profile.run_jobs()` from any client, so that the product is
 //! whole where nobody may preload a library.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, SignalWakeFlags};
 use pgrx::pg_sys::panic::ErrorReportable;
@@ -13,6 +13,9 @@ use crate::gucs;
 
 /// How long the postmaster waits before it starts a worker again that failed.
 const RESTART: Duration = Duration::from_secs(5);
+
+/// How often a worker that has nothing else to do expires and purges memories. Nothing depends on when.
+const MAINTENANCE: Duration = Duration::from_secs(60);
 
 /// Registers the workers, if the library is being preloaded.
 pub fn register() {
@@ -43,6 +46,7 @@ pub extern "C-unwind" fn memory_profile_worker_main(index: pg_sys::Datum) {
     let Some(database) = databases.get(index.value()) else { return };
     BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
     BackgroundWorker::connect_worker_to_spi(Some(database), None);
+    let mut maintained: Option<Instant> = None;
     while BackgroundWorker::wait_latch(Some(gucs::worker_naptime())) {
         if BackgroundWorker::sighup_received() {
             #[allow(unsafe_code)]
@@ -52,6 +56,10 @@ pub extern "C-unwind" fn memory_profile_worker_main(index: pg_sys::Datum) {
             }
         }
         while !BackgroundWorker::sigterm_received() && run_next_job() {}
+        if !BackgroundWorker::sigterm_received() && maintained.is_none_or(|at| at.elapsed() >= MAINTENANCE) {
+            BackgroundWorker::transaction(maintain);
+            maintained = Some(Instant::now());
+        }
     }
     // Told to end, by a shutdown or because its database is being dropped. The postmaster starts only those again that
     // end with an error, and during a shutdown it starts none.
@@ -69,12 +77,22 @@ fn run_next_job() -> bool {
     true
 }
 
+fn is_installed(client: &pgrx::spi::SpiClient<'_>) -> bool {
+    let query = "select 1 from pg_catalog.pg_extension where extname = 'memory_profile'";
+    !client.select(query, Some(1), &[]).unwrap_or_report().is_empty()
+}
+
+fn maintain() {
+    Spi::connect_mut(|client| {
+        if is_installed(client) {
+            client.update("select memory_profile._maintain()", Some(1), &[]).unwrap_or_report();
+        }
+    });
+}
+
 fn claim() -> Option<(pgrx::Uuid, pgrx::Uuid)> {
     Spi::connect_mut(|client| {
-        let installed = client
-            .select("select 1 from pg_catalog.pg_extension where extname = 'memory_profile'", Some(1), &[])
-            .unwrap_or_report();
-        if installed.is_empty() {
+        if !is_installed(client) {
             return None;
         }
         let claimed = client
