@@ -73,7 +73,7 @@ declare
 begin
   update memory m
   set seen_count = m.seen_count + 1, last_seen_at = clock_timestamp(), is_static = m.is_static or coalesce(given.is_static, false),
-      importance = weight + (1 - weight) / 10, forget_after = coalesce(given.forget_after, m.forget_after),
+      importance = (0.1 + 0.9 * weight::numeric)::real, forget_after = coalesce(given.forget_after, m.forget_after),
       job_id = case when m.field_key is null then m.job_id else coalesce(given.job_id, m.job_id) end
   where m.subject_key = known.subject_key and m.id = known.id
   returning * into known;
@@ -280,7 +280,7 @@ $$;
 -- Reading, restoring, undoing --------------------------------------------------------------------------------------------
 
 create function memory_decisions(subject text, memory_id text default null, max_results integer default 100, skip integer default 0)
-returns table (id bigint, memory_id text, memory text, decision text, reason text, other_id text, content text,
+returns table (id bigint, about text, memory text, decision text, reason text, other_id text, content text,
                created_at timestamptz, undone_at timestamptz)
 language plpgsql stable
 set search_path = pg_catalog, memory_profile, pg_temp
@@ -378,7 +378,7 @@ declare
   about memory;
   other memory;
   written memory;
-  why constant text := format('undoes decision %s', decision_id);
+  why text;
 begin
   select * into this from decision d where d.subject_key = key and d.id = decision_id for update;
   if this.id is null then
@@ -387,6 +387,7 @@ begin
     raise object_not_in_prerequisite_state using
       message = 'decision is already undone', detail = format('Decision %s was undone at %s.', this.id, _iso(this.undone_at));
   end if;
+  why := format('undoes "%s: %s"', this.decision, this.reason);
   select * into about from memory m where m.subject_key = key and m.id = this.memory_id;
   select * into other from memory m where m.subject_key = key and m.id = this.other_id;
   case

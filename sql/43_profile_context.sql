@@ -17,14 +17,16 @@ returns table (bucket text, id text, memory text, kind text, metadata jsonb, upd
 language plpgsql stable
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
+declare
+  key constant uuid := subject_key(subject);
 begin
   return query
   select b.value ->> 'key', s.id, s.memory, s.kind, s.metadata, s.updated_at
   from jsonb_array_elements(project_setting('profile_buckets')) with ordinality b (value, place)
-  cross join lateral memory_search(subject, replace(b.value ->> 'key', '_', ' ') || ': ' || (b.value ->> 'description'), filters => profile_buckets.filters,
+  cross join lateral memory_search(profile_buckets.subject, replace(b.value ->> 'key', '_', ' ') || ': ' || (b.value ->> 'description'), filters => profile_buckets.filters,
                                    max_results => 20) with ordinality s
   where (keys is null or b.value ->> 'key' = any (keys))
-    and not exists (select from memory m where m.subject_key = subject_key(subject) and m.id = s.id and m.aside)
+    and not exists (select from memory m where m.subject_key = key and m.id = s.id and m.aside)
   order by b.place, s.ordinality;
 end
 $$;
@@ -56,7 +58,7 @@ begin
     from profile_memories(subject) with ordinality p (section, id, memory, kind, metadata, updated_at, place)
   ), found as (
     select s.memory, s.ordinality as place
-    from memory_search(subject, q) with ordinality s
+    from memory_search(profile_context.subject, q) with ordinality s
     where nullif(btrim(q), '') is not null
   ), candidate as (
     select section, memory, case when field then 1 when section = 1 then 3 else 4 end as worth, place from known

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, SignalWakeFlags};
 use pgrx::pg_sys::panic::ErrorReportable;
 use pgrx::prelude::*;
+use pgrx::spi::SpiClient;
 
 use crate::gucs;
 
@@ -77,7 +78,7 @@ fn run_next_job() -> bool {
     true
 }
 
-fn is_installed(client: &pgrx::spi::SpiClient<'_>) -> bool {
+fn is_installed(client: &SpiClient<'_>) -> bool {
     let query = "select 1 from pg_catalog.pg_extension where extname = 'memory_profile'";
     !client.select(query, Some(1), &[]).unwrap_or_report().is_empty()
 }

@@ -1,6 +1,8 @@
 -- Consolidation: what becomes of a statement that meets what is known, why, and how it is undone.
 \set SHOW_CONTEXT never
 set search_path = memory_profile, public;
+select project_create('consolidation') is not null as created;
+select use_project('consolidation');
 
 -- What stands, and what was decided, oldest first; ids are made and differ.
 create function pg_temp.standing(subject text) returns table (memory text, slot text, seen integer, importance numeric, version integer)
@@ -18,13 +20,13 @@ language sql as $$
   order by d.id
 $$;
 -- Undoes the latest decision of a kind, and says what stands for it.
-create function pg_temp.undo(subject text, kind text) returns text
-language sql as $$
-  select m.content
-  from memory_profile.memory m
-  where m.subject_key = memory_profile.subject_key(subject)
-    and m.id = (select memory_profile.memory_undo(subject, d.id) from memory_profile.memory_decisions(subject) d
-                where d.decision = kind and d.undone_at is null order by d.id desc limit 1)
+create function pg_temp.undo(subject text, made text) returns text
+language plpgsql as $$
+declare
+  stands text := memory_undo(subject, (select max(d.id) from memory_decisions(subject) d where d.decision = made and d.undone_at is null));
+begin
+  return (select m.content from memory m where m.subject_key = subject_key(subject) and m.id = stands);
+end
 $$;
 -- Learns at once.
 create procedure pg_temp.learn(subject text, said text)
@@ -73,8 +75,8 @@ select memory, version from pg_temp.standing('con_home') where slot = 'home';
 select pg_temp.undo('con_home', 'superseded');
 select memory, version from pg_temp.standing('con_home') where slot = 'home';
 -- another person's home is another slot
-select _memory_write(_subject_for_write('con_pair'), jsonb_build_object('content', who || ' lives in ' || place, 'slot', 'home of ' || lower(who), 'slot_value', place,
-  'source_type', 'chat', 'confidence', 0.9), true) is not null as written
+select (_memory_write(_subject_for_write('con_pair'), jsonb_build_object('content', who || ' lives in ' || place, 'slot', 'home of ' || lower(who), 'slot_value', place,
+  'source_type', 'chat', 'confidence', 0.9), true)).content
 from (values ('Ann', 'Bonn'), ('Bob', 'Rome'), ('Ann', 'Oslo')) v (who, place);
 select memory, slot from pg_temp.standing('con_pair');
 
@@ -97,7 +99,6 @@ select pg_temp.undo('con_deny', 'contradicted');
 call pg_temp.learn('con_field', 'I work at Acme.');
 call pg_temp.learn('con_field', 'Hello! I work at Acme.');
 select version, seen_count from memory where subject_key = subject_key('con_field') and field_key = 'employer';
-select profile_schema_set('[]') ->> 'version' is not null as reset;
 
 -- a detail extends, an inference derives
 select memory_add('con_dog', 'User has a dog') is not null as added;
@@ -149,4 +150,4 @@ select memory_decisions('con_time', 'mem_nonesuch');
 select profile_import(profile_export('con_home'), 'con_copy') ->> 'decisions' = (select count(*)::text from memory_decisions('con_home')) as all_of_them;
 select (select array_agg(s order by s.memory) from pg_temp.standing('con_copy') s) = (select array_agg(s order by s.memory) from pg_temp.standing('con_home') s) as same;
 
-select count(profile_erase(external_id)) from subject where external_id like 'con\_%';
+select project_drop('consolidation');
