@@ -95,7 +95,7 @@ begin
   end if;
   if predecessor.id is not null then
     insert into memory_relation (subject_key, from_id, to_id, relation, project_id, reason, created_at)
-    values (new.subject_key, new.id, predecessor.id, 'updates', new.project_id, why, new.created_at);
+    values (new.subject_key, new.id, predecessor.id, 'updates', new.project_id, coalesce(why, 'revised'), new.created_at);
     if predecessor.forgotten_at is null then
       perform _decide(new, 'superseded', coalesce(why, 'revised'), predecessor.id);
     end if;
