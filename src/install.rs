@@ -13,11 +13,7 @@ extension_sql_file!(
     requires = ["scoped_vector", _session_project, _session_subjects, _subject_key]
 );
 extension_sql_file!("../sql/21_subjects.sql", name = "subjects", requires = ["projects", _check_subject]);
-extension_sql_file!(
-    "../sql/30_memories.sql",
-    name = "memories",
-    requires = ["subjects", _check_scoring]
-);
+extension_sql_file!("../sql/30_memories.sql", name = "memories", requires = ["subjects", _check_scoring]);
 extension_sql_file!(
     "../sql/31_signatures.sql",
     name = "signatures",
@@ -41,7 +37,11 @@ extension_sql_file!(
     name = "portability",
     requires = ["search", _field_sentence, _profile_summary, _trait_type, _uuid_or_null]
 );
-extension_sql_file!("../sql/43_profile_context.sql", name = "profile_context", requires = ["portability", _count_tokens]);
+extension_sql_file!(
+    "../sql/43_profile_context.sql",
+    name = "profile_context",
+    requires = ["portability", _count_tokens]
+);
 extension_sql_file!("../sql/60_jobs.sql", name = "jobs", requires = ["profile_context", _extract]);
 extension_sql_file!("../sql/70_http.sql", name = "http", requires = ["jobs"]);
 extension_sql_file!("../sql/70_http_members.sql", name = "http_members", requires = ["http"]);

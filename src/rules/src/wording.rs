@@ -60,7 +60,8 @@ mod tests {
 
     #[test]
     fn tokens_are_estimated() {
-        for (text, expected) in [("", 0), ("  \n", 0), ("tea", 1), ("User likes tea.", 5), ("日本語", 3), ("- a", 2)] {
+        for (text, expected) in [("", 0), ("  \n", 0), ("tea", 1), ("User likes tea.", 5), ("日本語", 3), ("- a", 2)]
+        {
             assert_eq!(estimate_tokens(text), expected, "{text}");
         }
     }

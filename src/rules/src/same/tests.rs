@@ -31,10 +31,8 @@ fn pairs() -> Vec<(&'static str, &'static str, &'static str)> {
 #[test]
 fn no_two_statements_that_differ_pass_for_one() {
     let pairs = pairs();
-    let wrong: Vec<_> = pairs
-        .iter()
-        .filter(|(section, a, b)| *section != "same" && relation(a, b) == Some(Relation::Same))
-        .collect();
+    let wrong: Vec<_> =
+        pairs.iter().filter(|(section, a, b)| *section != "same" && relation(a, b) == Some(Relation::Same)).collect();
     assert!(pairs.iter().filter(|(section, ..)| *section != "same").count() >= 150);
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
@@ -122,7 +120,9 @@ fn values_of_a_slot_are_compared_by_what_they_name() {
     for (a, b) in [("Berlin", "berlin"), ("Berlin", "Berlin, Germany"), ("the Hague", "Hague"), ("30", "30")] {
         assert!(same_value(a, b) && same_value(b, a), "{a} | {b}");
     }
-    for (a, b) in [("Berlin", "Bern"), ("Paris, France", "Paris, Texas"), ("", "Berlin"), ("30", "31"), ("York", "New York")] {
+    for (a, b) in
+        [("Berlin", "Bern"), ("Paris, France", "Paris, Texas"), ("", "Berlin"), ("30", "31"), ("York", "New York")]
+    {
         assert!(!same_value(a, b) && !same_value(b, a), "{a} | {b}");
     }
 }
