@@ -39,6 +39,18 @@ begin
 end
 $$;
 
+-- What a memory is compared by; NULL for what is no statement of somebody about something: a profile field, an aside, a turn of
+-- a conversation as it was said.
+create function _memory_gist(m memory, subject_name text) returns bigint
+language plpgsql immutable
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  return case when m.field_key is null and not coalesce(m.aside, false) and (m.sequence is null or m.job_id is not null)
+    then _gist(m.content, subject_name) end;
+end
+$$;
+
 -- The one place that makes a memory row. The caller has locked the subject and filled in what it knows; a predecessor
 -- is superseded, its version chain goes on, and the vector is made in the same transaction unless told otherwise.
 -- Times are read from the clock under the lock, and a predecessor ends when its successor begins: the moments of one
@@ -65,10 +77,8 @@ begin
   new.seen_count := coalesce(new.seen_count, 1);
   new.last_seen_at := coalesce(new.last_seen_at, new.updated_at);
   new.aside := coalesce(new.aside, false);
-  if new.field_key is null then
-    new.gist := coalesce(new.gist, _gist(new.content, _subject_name(new.subject_key)));
-  end if;
   new := _memory_placed(new);
+  new.gist := coalesce(new.gist, _memory_gist(new, _subject_name(new.subject_key)));
   new.ordinal := coalesce(new.ordinal, predecessor.ordinal, _microseconds(clock_timestamp()));
   if predecessor.id is null then
     new.version := coalesce(new.version, 1);

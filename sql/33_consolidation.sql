@@ -105,8 +105,8 @@ begin
 end
 $$;
 
--- Whether two texts that say the same are one memory. Events of different days are not, nor turns of a conversation as they
--- were said, nor what its caller describes by other metadata.
+-- Whether two texts that say the same are one memory. Events of different days are not, nor what its caller describes by
+-- other metadata.
 create function _may_be_one(new memory, known memory) returns boolean
 language sql stable
 as $$
@@ -114,7 +114,6 @@ as $$
                 then (new.event_date at time zone 'UTC')::date is not distinct from (known.event_date at time zone 'UTC')::date
                      and (new.forget_after is null) = (known.forget_after is null)
               else true end
-         and (new.job_id is not null or new.sequence is null)
          and (coalesce(new.metadata, '{}') = '{}' or new.metadata = known.metadata)
 $$;
 
@@ -168,9 +167,7 @@ begin
     denied_slot := new.slot;
     new.slot := null;
   end if;
-  if not coalesce(new.aside, false) then
-    new.gist := _gist(new.content, name);
-  end if;
+  new.gist := _memory_gist(new, name);
 
   if new.slot is not null then
     select * into standing from memory m
@@ -197,7 +194,7 @@ begin
   for known in
     select m.* from memory m
     where m.subject_key = key and m.gist = new.gist and m.superseded_at is null and m.forgotten_at is null
-      and m.field_key is null and not m.aside and _is_current(m) and m.id is distinct from standing.id
+      and _is_current(m) and m.id is distinct from standing.id
     order by m.created_at desc
     limit 20
   loop
@@ -231,8 +228,8 @@ begin
 
   for known in
     select m.* from memory m
-    where m.subject_key = key and m.gist = any (_gists_of_beginnings(new.content, name)) and m.superseded_at is null and m.forgotten_at is null
-      and m.field_key is null and not m.aside and m.id <> new.id and _is_current(m)
+    where m.subject_key = key and new.gist is not null and m.gist = any (_gists_of_beginnings(new.content, name)) and m.superseded_at is null and m.forgotten_at is null
+      and m.id <> new.id and _is_current(m)
       and _statement_relation(new.content, m.content, name) = 'extends'
     order by length(m.content) desc
     limit 1

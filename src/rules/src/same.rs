@@ -81,9 +81,13 @@ impl Word {
 
 impl Statement {
     /// Reads a text; `subject` is the name of the one it is about, whom other texts may call "User". `None` where there is
-    /// nothing to compare: no word, or more than one statement would have.
+    /// nothing to compare: no word, more than one statement would have, a question, or a turn of a conversation as it was
+    /// said ("Ann: I like it"), which is a record and no statement.
     pub fn read(text: &str, subject: Option<&str>) -> Option<Statement> {
         let language = &*ENGLISH;
+        if text.trim_end().ends_with('?') || is_turn(text) {
+            return None;
+        }
         let raw = named(tokens(text), subject);
         if raw.is_empty() || raw.len() > MAX_WORDS {
             return None;
@@ -164,6 +168,13 @@ impl Statement {
         // "In Berlin Ann works as a baker": only an adverbial may change its place, and nothing but from end to front.
         equal(0) || self.fronted != other.fronted && (1..a.len()).any(equal)
     }
+}
+
+/// Whether a text begins with a name and a colon.
+fn is_turn(text: &str) -> bool {
+    text.split_once(": ").is_some_and(|(name, _)| {
+        name.split_whitespace().count() <= 3 && name.chars().all(|c| c.is_alphanumeric() || matches!(c, ' ' | '.' | '-' | '_'))
+    })
 }
 
 /// Whether two values of a slot are one: letter case, punctuation, articles and what follows a comma aside.

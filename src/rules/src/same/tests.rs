@@ -110,7 +110,8 @@ fn the_subject_goes_by_several_names() {
 
 #[test]
 fn what_is_no_statement_is_not_compared() {
-    for text in ["", "  ", "?!", "the", &"word ".repeat(100)] {
+    let turns = ["Ann: I like tea", "Dr. Ann Lee: Yes", "Does User like tea?"];
+    for text in ["", "  ", "?!", "the", &"word ".repeat(100)].into_iter().chain(turns) {
         assert_eq!(Statement::read(text, None), None, "{text}");
     }
 }
