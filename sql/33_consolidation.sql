@@ -211,8 +211,11 @@ begin
       if refusal is null then
         perform _memory_close(known, 'contradicted', format('denied by "%s"', new.content), new.id);
       else
-        perform _decide(known, 'rejected', refusal, null, new.content, jsonb_build_object('memory', jsonb_strip_nulls(to_jsonb(new))), new.job_id);
-        if new.job_id is not null then
+        -- A caller's own words are kept beside what they deny; what was only read is not.
+        if new.job_id is null then
+          perform _decide(known, 'rejected', refusal, new.id, new.content);
+        else
+          perform _decide(known, 'rejected', refusal, null, new.content, jsonb_build_object('memory', jsonb_strip_nulls(to_jsonb(new))), new.job_id);
           return null;
         end if;
       end if;
@@ -414,6 +417,9 @@ begin
       written.subject_key := key;
       written.id := null;
       written := _memory_revive(written, why);
+      if _is_current(about) and _statement_relation(written.content, about.content, _subject_name(key)) = 'contradicts' then
+        perform _memory_close(about, 'contradicted', why, written.id);
+      end if;
     when not _is_current(about) and this.decision in ('forgotten', 'contradicted', 'expired') and about.superseded_at is null then
       written := _memory_revive(about, why);
     when this.decision = 'superseded' and _is_current(about) then

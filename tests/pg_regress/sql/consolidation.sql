@@ -95,6 +95,14 @@ select profile_patch('con_deny', '[{"field_key": "employer", "value": "Acme", "c
 call pg_temp.learn('con_deny', 'I work at Acme no more. I no longer work at Acme.');
 select profile_get('con_deny') ->> 'employer' as employer;
 select pg_temp.undo('con_deny', 'contradicted');
+-- what was set by hand is not denied by what is learned, unless somebody says so; a caller's own denial stands beside it
+select memory_add('con_sure', 'User likes jazz', source_type => 'manual', confidence => 1) is not null as added;
+call pg_temp.learn('con_sure', 'I don''t like jazz any more.');
+select memory_add('con_sure', 'User dislikes chess') is not null and memory_add('con_sure', 'User never likes jazz') is not null as added;
+select memory from pg_temp.standing('con_sure');
+select decision, about, reason, content from pg_temp.decided('con_sure');
+select memory_undo('con_sure', min(id)) is not null as undone from memory_decisions('con_sure');
+select memory from pg_temp.standing('con_sure');
 -- a field that is learned once more is reinforced, not written anew
 call pg_temp.learn('con_field', 'I work at Acme.');
 call pg_temp.learn('con_field', 'Hello! I work at Acme.');
