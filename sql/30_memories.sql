@@ -62,7 +62,6 @@ create unique index memory_profile_field on memory (subject_key, field_key)
 create unique index memory_slot on memory (subject_key, slot)
   where slot is not null and superseded_at is null and forgotten_at is null;
 create index memory_field_history on memory (subject_key, field_key, created_at) where field_key is not null;
-create index memory_gist on memory (subject_key, gist) where superseded_at is null and forgotten_at is null;
 create index memory_expiry on memory (forget_after)
   where forget_after is not null and field_key is null and superseded_at is null and forgotten_at is null;
 create index memory_forgotten on memory (forgotten_at) where forgotten_at is not null and superseded_at is null;
@@ -70,6 +69,8 @@ create index memory_current on memory (subject_key, created_at)
   where superseded_at is null and forgotten_at is null;
 create index memory_content on memory (subject_key, hashtextextended(content, 0))
   where superseded_at is null;
+-- The last one: between indexes that look alike to it, as long as a table has no statistics, the planner takes the youngest.
+create index memory_gist on memory (subject_key, gist) where superseded_at is null and forgotten_at is null;
 
 create table memory_relation (
   subject_key uuid not null,

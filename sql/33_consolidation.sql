@@ -148,6 +148,7 @@ declare
   standing memory;
   relation text;
   refusal text;
+  beginnings bigint[];
 begin
   new.subject_key := key;
   new.content := _check_content(new.content);
@@ -168,6 +169,9 @@ begin
     new.slot := null;
   end if;
   new.gist := _memory_gist(new, name);
+  if new.gist is not null then
+    beginnings := _gists_of_beginnings(new.content, name);
+  end if;
 
   if new.slot is not null then
     select * into standing from memory m
@@ -190,11 +194,13 @@ begin
     end if;
   end if;
 
-  -- What says the same, or denies it.
+  -- What says the same, or denies it: found by the gist before anything is sorted, or the planner would read all by their date.
   for known in
-    select m.* from memory m
-    where m.subject_key = key and m.gist = new.gist and m.superseded_at is null and m.forgotten_at is null
-      and _is_current(m) and m.id is distinct from standing.id
+    select m.*
+    from (select k.* from memory k
+          where k.subject_key = key and k.gist = new.gist and k.superseded_at is null and k.forgotten_at is null
+          offset 0) m
+    where _is_current(m) and m.id is distinct from standing.id
     order by m.created_at desc
     limit 20
   loop
@@ -229,12 +235,17 @@ begin
   new := _memory_insert(new, standing, embed, case when standing.id is not null then
     case when _is_current(standing) then format('%s: %s', new.slot, _supersede_why(standing, new)) else format('%s: the former value had expired', new.slot) end end);
 
+  -- One look-up in the index for each beginning. With all of them in one condition the planner may read every memory instead.
   for known in
-    select m.* from memory m
-    where m.subject_key = key and new.gist is not null and m.gist = any (_gists_of_beginnings(new.content, name)) and m.superseded_at is null and m.forgotten_at is null
-      and m.id <> new.id and _is_current(m)
-      and _statement_relation(new.content, m.content, name) = 'extends'
-    order by length(m.content) desc
+    select m.*
+    from unnest(beginnings) with ordinality b (gist, length)
+    cross join lateral (
+      select k.* from memory k
+      where k.subject_key = key and k.gist = b.gist and k.superseded_at is null and k.forgotten_at is null
+      offset 0
+    ) m
+    where m.id <> new.id and _is_current(m) and _statement_relation(new.content, m.content, name) = 'extends'
+    order by b.length desc
     limit 1
   loop
     perform _memory_relate(key, new.id, known.id, 'extends', 'says the same and more');

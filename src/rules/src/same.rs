@@ -173,7 +173,8 @@ impl Statement {
 /// Whether a text begins with a name and a colon.
 fn is_turn(text: &str) -> bool {
     text.split_once(": ").is_some_and(|(name, _)| {
-        name.split_whitespace().count() <= 3 && name.chars().all(|c| c.is_alphanumeric() || matches!(c, ' ' | '.' | '-' | '_'))
+        name.split_whitespace().count() <= 3
+            && name.chars().all(|c| c.is_alphanumeric() || matches!(c, ' ' | '.' | '-' | '_'))
     })
 }
 
