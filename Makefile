@@ -7,7 +7,7 @@ export PG_CONFIG
 LOCKED = mkdir -p .local && flock --close .local/lock
 TESTING = mkdir -p .local && flock --close .local/test.lock
 
-.PHONY: build run stop reset psql install test soak bench bench-retrieval bench-extraction clean help
+.PHONY: build run stop reset psql install test soak bench bench-retrieval bench-extraction bench-paraphrases clean help
 
 build: ## build the extension and the model pack
 	@$(LOCKED) tests/run.sh build
@@ -41,6 +41,9 @@ bench-retrieval: ## measure what search finds in FILE, conversations of the LoCo
 
 bench-extraction: ## measure extraction on conversations: FILE=conversations.jsonl [OPTIONS='--sample 200 --misses']
 	@cargo run --quiet --release --locked --package rules --example extraction -- $(FILE) $(OPTIONS)
+
+bench-paraphrases: ## measure which statements are taken for one: MODEL=model.mpm
+	@cargo run --quiet --release --locked --package rules --example paraphrases -- $(MODEL)
 
 clean: reset ## remove everything that was built
 	rm -rf target .local

@@ -232,6 +232,19 @@ as $$
   }'::jsonb
 $$;
 
+-- At most fifty topics, each with a key of its own and a description by which memories are found for it.
+create function _check_buckets(buckets jsonb) returns boolean
+language sql immutable parallel safe
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+  select jsonb_typeof(buckets) = 'array' and count(*) <= 50 and count(distinct b ->> 'key') = count(*)
+    and coalesce(bool_and(
+      jsonb_typeof(b) = 'object' and jsonb_typeof(b -> 'key') = 'string' and jsonb_typeof(b -> 'description') = 'string'
+      and b ->> 'key' ~ '^[a-z0-9][a-z0-9_-]{0,63}$' and b ->> 'key' not in ('static', 'dynamic')
+      and length(b ->> 'description') between 1 and 2000 and b - 'key' - 'description' = '{}'), true)
+  from jsonb_array_elements(case jsonb_typeof(buckets) when 'array' then buckets else '[]' end) b
+$$;
+
 create function _check_settings(settings jsonb) returns void
 language plpgsql stable
 set search_path = pg_catalog, memory_profile, pg_temp
@@ -253,12 +266,14 @@ begin
       when 'text_search_config' then exists (
         select from pg_ts_config c join pg_namespace n on n.oid = c.cfgnamespace
         where setting.value #>> '{}' in (c.cfgname, n.nspname || '.' || c.cfgname))
+      when 'keep_forgotten_days' then jsonb_path_exists(setting.value, '$ ? (@.type() == "number" && @ >= 1 && @ <= 36500)')
+      when 'profile_buckets' then _check_buckets(setting.value)
       when 'scoring' then _check_scoring(setting.value)
     end;
     if valid is null then
       raise invalid_parameter_value using
         message = format('unknown setting "%s"', setting.key),
-        hint = 'Settings: unknown_fields, unknown_container, profile_limit, inline_embedding_limit, notify, text_search_config, scoring.';
+        hint = 'Settings: unknown_fields, unknown_container, profile_limit, inline_embedding_limit, notify, text_search_config, keep_forgotten_days, profile_buckets, scoring.';
     elsif not valid then
       raise invalid_parameter_value using
         message = format('invalid value for setting "%s": %s', setting.key, setting.value);
@@ -294,7 +309,8 @@ end
 $$;
 comment on function project_configure(jsonb) is 'Changes settings of the current project (null restores the default) and returns all of them: '
   'unknown_fields skip|create, unknown_container not_found|empty, profile_limit 1..1000, inline_embedding_limit 0..10000, '
-  'notify true|false, text_search_config (a text search configuration), scoring (weights and calibration of the search, see docs/search.md)';
+  'notify true|false, text_search_config (a text search configuration), keep_forgotten_days (after which forgotten memories are purged), '
+  'profile_buckets (topics of the profile: objects with key and description), scoring (weights and calibration of the search, see docs/search.md)';
 
 -- API keys -----------------------------------------------------------------------------------------------------------
 

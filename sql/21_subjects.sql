@@ -83,6 +83,21 @@ begin
 end
 $$;
 
+-- Locks the subject's row and returns its key, or NULL where there is no such subject. Whoever writes about a subject
+-- that must be there works with this key: without the row there is no lock, and what another session creates meanwhile
+-- must not be touched either.
+create function _subject_locked(subject text) returns uuid
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  locked uuid;
+begin
+  select s.subject_key into locked from subject s where s.subject_key = subject_key(_subject_locked.subject) for update;
+  return locked;
+end
+$$;
+
 -- The key that {id} of the GetProfile APIs means: the subject's own UUID, or else its external id.
 create function _subject_by_id(id text) returns uuid
 language plpgsql stable

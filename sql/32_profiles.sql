@@ -135,10 +135,11 @@ begin
   end if;
   select * into known from memory
   where subject_key = key and field_key = field and superseded_at is null and forgotten_at is null;
-  reason := _supersede_reason(known.source_type, known.confidence, new_source, new_confidence);
-  if reason is not null then
-    perform _emit(key, 'profile.rejected', jsonb_build_object('field_key', field, 'reason', reason,
-      'value', valid_value, 'confidence', new_confidence, 'source_type', new_source));
+  -- What is learned once more is reinforced. A caller who states a value again gets a version of it.
+  if job is not null and known.field_value = valid_value and new_confidence::real <= known.confidence then
+    perform _memory_reinforce(known, jsonb_build_object('job_id', job), 'stated again');
+    memory_id := known.id;
+    value := valid_value;
     return;
   end if;
   new.subject_key := key;
@@ -150,7 +151,14 @@ begin
   new.confidence := new_confidence;
   new.source_type := new_source;
   new.job_id := job;
-  new := _memory_insert(new, known);
+  reason := _supersede_reason(known.source_type, known.confidence, new_source, new_confidence);
+  if reason is not null then
+    perform _decide(known, 'rejected', reason, null, new.content, jsonb_build_object('memory', jsonb_strip_nulls(to_jsonb(new))), job);
+    perform _emit(key, 'profile.rejected', jsonb_build_object('field_key', field, 'reason', reason,
+      'value', valid_value, 'confidence', new_confidence, 'source_type', new_source));
+    return;
+  end if;
+  new := _memory_insert(new, known, true, _supersede_why(known, new));
   memory_id := new.id;
   value := valid_value;
 end
@@ -202,22 +210,33 @@ comment on function profile_patch(text, jsonb) is
   'without one it is 0.95. Returns {field_key, created, skipped} for each, with a reason where it was skipped: unknown_field, invalid_value, '
   'invalid_confidence, lower_confidence or manual_value_exists';
 
+-- Ends a field without a new value, and says so to whoever listens.
+create function _profile_field_close(known memory, decision text, reason text, other_id text default null) returns void
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  perform _memory_close(known, decision, reason, other_id);
+  perform _emit(known.subject_key, 'profile.updated', jsonb_build_object(
+    'subject_id', (select s.external_id from subject s where s.subject_key = known.subject_key),
+    'fields', jsonb_build_object(known.field_key, null), 'updated_at', _iso(now())));
+end
+$$;
+
 create function profile_delete(subject text, field_key text, reason text default null) returns boolean
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 declare
-  key uuid := subject_key(subject);
+  key constant uuid := _subject_locked(subject);
+  known memory;
 begin
-  perform from subject s where s.subject_key = key for update;
-  update memory m set forgotten_at = now(), forget_reason = coalesce(profile_delete.reason, 'profile field deleted')
+  select * into known from memory m
   where m.subject_key = key and m.field_key = profile_delete.field_key and m.superseded_at is null and m.forgotten_at is null;
   if not found then
     return false;
   end if;
-  update subject s set updated_at = now() where s.subject_key = key;
-  perform _emit(key, 'profile.updated', jsonb_build_object('subject_id', subject,
-    'fields', jsonb_build_object(profile_delete.field_key, null), 'updated_at', _iso(now())));
+  perform _profile_field_close(known, 'forgotten', coalesce(profile_delete.reason, 'profile field deleted'));
   return true;
 end
 $$;
@@ -225,7 +244,7 @@ comment on function profile_delete(text, text, text) is
   'Deletes a profile field: its memory is forgotten softly and no earlier value comes back. False when there was none';
 
 -- What is known of a subject as plain sentences: static, the lasting facts, oldest first and edited fields before all
--- else; dynamic, the rest, newest first. Each text appears once.
+-- else; dynamic, the rest, newest first. Each text appears once. What people said of other things is no part of it.
 create function profile_memories(subject text, filters jsonb default null)
 returns table (section text, id text, memory text, kind text, metadata jsonb, updated_at timestamptz)
 language plpgsql stable
@@ -240,7 +259,7 @@ begin
   with visible as (
     select distinct on (btrim(m.content)) m.*
     from memory m
-    where m.subject_key = key and m.superseded_at is null and m.forgotten_at is null
+    where m.subject_key = key and m.superseded_at is null and m.forgotten_at is null and not m.aside
       and (m.field_key is not null or m.forget_after is null or m.forget_after > now())
       and (filters is null or _filter_matches(filters, m.metadata))
     order by btrim(m.content), m.is_static desc, m.created_at, m.id

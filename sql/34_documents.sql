@@ -211,9 +211,8 @@ language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 declare
-  key uuid := subject_key(subject);
+  key constant uuid := _subject_locked(subject);
 begin
-  perform from subject s where s.subject_key = key for update;
   perform _forget_unsupported(key, document_delete.id, '{}', null, 'source document deleted');
   delete from document d where d.subject_key = key and d.id = document_delete.id;
   return found;
@@ -229,9 +228,10 @@ language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 declare
-  forgotten integer;
+  known memory;
+  forgotten integer := 0;
 begin
-  update memory m set forgotten_at = now(), forget_reason = reason
+  for known in select m.* from memory m
   where m.subject_key = key and m.superseded_at is null and m.forgotten_at is null and m.id <> all (still_supported)
     and case when m.field_key is null then
       m.source_type = 'document'
@@ -242,8 +242,15 @@ begin
     else
       m.job_id is distinct from current_job
       and exists (select from job j where j.subject_key = key and j.id = m.job_id and j.document_id = source_document)
-    end;
-  get diagnostics forgotten = row_count;
+    end
+  loop
+    if known.field_key is null then
+      perform _memory_close(known, 'forgotten', reason);
+    else
+      perform _profile_field_close(known, 'forgotten', reason);
+    end if;
+    forgotten := forgotten + 1;
+  end loop;
   return forgotten;
 end
 $$;

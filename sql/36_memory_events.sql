@@ -41,11 +41,11 @@ begin
 end
 $$;
 
--- A memory that this transaction makes was created at its beginning. Rows that a dump or an import brings back are older:
--- their events happened before.
+-- A memory that this transaction makes was created since its beginning. Rows that a dump or an import brings back are
+-- older: their events happened before.
 create trigger memory_event_created
 after insert on memory for each row
-when (new.created_at = now())
+when (new.created_at >= now())
 execute function _memory_event_created();
 
 create trigger memory_event_changed

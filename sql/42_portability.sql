@@ -31,7 +31,7 @@ as $$
     'supersededAt', memory_profile._iso(m.superseded_at), 'supersededBy', m.superseded_by,
     'forgottenAt', memory_profile._iso(m.forgotten_at), 'forgetReason', m.forget_reason, 'forgetAfter', memory_profile._iso(m.forget_after),
     'speaker', m.speaker, 'conversationId', m.conversation_id, 'sequence', m.sequence, 'eventDate', memory_profile._iso(m.event_date),
-    'jobId', m.job_id))
+    'jobId', m.job_id, 'slot', m.slot, 'slotValue', m.slot_value, 'aside', case when m.aside then true end))
   || case when m.field_key is null then '{}' else jsonb_build_object('fieldValue', m.field_value) end
 $$;
 
@@ -120,6 +120,10 @@ begin
       'relations', coalesce((select jsonb_agg(jsonb_strip_nulls(jsonb_build_object('from', r.from_id, 'to', r.to_id, 'relation', r.relation,
                                'reason', r.reason, 'createdAt', _iso(r.created_at))) order by r.created_at, r.from_id, r.to_id, r.relation)
                              from memory_relation r where r.subject_key = key), '[]'),
+      'decisions', coalesce((select jsonb_agg(jsonb_strip_nulls(jsonb_build_object('memory', d.memory_id, 'decision', d.decision,
+                               'reason', d.reason, 'other', d.other_id, 'content', d.content, 'details', nullif(d.details, '{}'),
+                               'jobId', d.job_id, 'undoneAt', _iso(d.undone_at))) || jsonb_build_object('createdAt', _iso(d.created_at)) order by d.id)
+                             from decision d where d.subject_key = key), '[]'),
       'documents', coalesce((select jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
                                'id', d.id, 'customId', d.custom_id, 'title', d.title, 'type', d.type, 'url', d.url, 'source', d.source,
                                'filepath', d.filepath, 'summary', d.summary, 'content', d.content, 'metadata', d.metadata, 'taskType', d.task_type,
@@ -144,7 +148,7 @@ end
 $$;
 comment on function profile_export(text, boolean) is
   'Everything about a subject as one JSON document: profile, traits, memories and messages as they stand, and under history every earlier '
-  'and forgotten memory, relations, documents with chunks, jobs and events. id is the subject''s UUID or its external id';
+  'and forgotten memory, relations, decisions, documents with chunks, jobs and events. id is the subject''s UUID or its external id';
 
 -- A trait or memory of an export as a row; what a foreign export leaves out takes its default.
 create function _memory_from_json(item jsonb) returns memory
@@ -185,6 +189,9 @@ begin
   m.seen_count := (item ->> 'seenCount')::integer;
   m.last_seen_at := (item ->> 'lastAccessedAt')::timestamptz;
   m.job_id := (item ->> 'jobId')::uuid;
+  m.slot := item ->> 'slot';
+  m.slot_value := item ->> 'slotValue';
+  m.aside := (item ->> 'aside')::boolean;
   m.updated_at := (item ->> 'updatedAt')::timestamptz;
   m.created_at := case when item ? 'key' then coalesce(m.updated_at, (item ->> 'createdAt')::timestamptz) else (item ->> 'createdAt')::timestamptz end;
   return m;
@@ -241,6 +248,11 @@ begin
   select key, r ->> 'from', r ->> 'to', r ->> 'relation', project, r ->> 'reason', coalesce((r ->> 'createdAt')::timestamptz, now())
   from jsonb_path_query(document, '$.history.relations[*]') r;
 
+  insert into decision (subject_key, project_id, memory_id, decision, reason, other_id, content, details, job_id, created_at, undone_at)
+  select key, project, d ->> 'memory', d ->> 'decision', d ->> 'reason', d ->> 'other', d ->> 'content', coalesce(d -> 'details', '{}'),
+         (d ->> 'jobId')::uuid, coalesce((d ->> 'createdAt')::timestamptz, now()), (d ->> 'undoneAt')::timestamptz
+  from jsonb_path_query(document, '$.history.decisions[*]') d;
+
   for item in select value from jsonb_path_query(document, '$.history.documents[*]') value loop
     insert into document (subject_key, id, project_id, custom_id, title, type, url, source, filepath, summary, content, metadata, task_type,
                           document_date, status, error, created_at, updated_at)
@@ -295,6 +307,7 @@ as $$
     'traits', (select count(*) from memory where subject_key = key and field_key is not null and superseded_at is null and forgotten_at is null),
     'memories', (select count(*) from memory where subject_key = key),
     'relations', (select count(*) from memory_relation where subject_key = key),
+    'decisions', (select count(*) from decision where subject_key = key),
     'documents', (select count(*) from document where subject_key = key),
     'chunks', (select count(*) from chunk where subject_key = key),
     'messages', (select count(*) from message where subject_key = key),

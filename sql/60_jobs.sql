@@ -323,10 +323,12 @@ begin
     run := run + 1;
   end loop;
   perform memory_profile._job_worker_end();
+  perform memory_profile._maintain();
+  commit;
 end
 $$;
 comment on procedure run_jobs(integer) is
-  'Runs due jobs, at most max_jobs, each in a transaction of its own: for pg_cron or any client where the background worker is not preloaded';
+  'Runs due jobs, at most max_jobs, each in a transaction of its own, and then expires and purges memories: for pg_cron or any client where the background worker is not preloaded';
 
 create function jobs(subject text default null)
 returns table (id uuid, external_id text, kind text, status text, attempts integer, error text, result jsonb,
@@ -423,6 +425,8 @@ begin
   for item in select value from jsonb_array_elements(extraction -> 'memories') loop
     remembered := _memory_write(key, item || jsonb_build_object(
       'source_type', source, 'job_id', job, 'conversation_id', coalesce(item ->> 'conversation_id', conversation)), inline);
+    -- What is known and surer stays, and nothing was written.
+    continue when remembered.id is null;
     memory_ids := memory_ids || remembered.id;
     if source_document is not null then
       insert into memory_source (subject_key, memory_id, document_id, project_id)
@@ -441,14 +445,6 @@ begin
   return jsonb_build_object('fields', fields_written, 'rejected', fields_rejected, 'memories', memory_ids,
                             'notes', coalesce(extraction -> 'notes', '[]'));
 end
-$$;
-
-create function _subject_name(key uuid) returns text
-language sql stable
-set search_path = pg_catalog, memory_profile, pg_temp
-as $$
-  select field_value #>> '{}' from memory
-  where subject_key = key and field_key = 'name' and superseded_at is null and forgotten_at is null
 $$;
 
 -- Gives vectors to a batch of texts; counts go on from the run before, and more says whether there are others left.

@@ -38,6 +38,7 @@ language sql immutable parallel safe
 as $$
   values
     (10, 'POST', '^/v4/profile$', 'v4_profile', 'supermemory', '{profiles:read,memories:read,read}'::text[]),
+    (10, 'POST', '^/v4/profile/buckets$', 'v4_profile_buckets', 'supermemory', '{profiles:read,memories:read,read}'),
     (11, 'POST', '^/v4/search$', 'v4_search', 'supermemory', '{memories:search,memories:read,read}'),
     (12, 'POST', '^/v4/memories$', 'v4_memories_create', 'supermemory', '{memories:write,write}'),
     (13, 'PATCH', '^/v4/memories$', 'v4_memories_update', 'supermemory', '{memories:write,write}'),

@@ -190,25 +190,47 @@ declare
   q constant text := nullif(btrim(_string_member(body, 'q')), '');
   threshold constant double precision := _number_member(body, 'threshold', 0, 1, 0.6);
   filters constant jsonb := _filters_member(body);
-  sections constant text[] := coalesce(_strings_member(body, 'include', '{static,dynamic,buckets}'), '{static,dynamic}');
+  topics constant jsonb := coalesce(project_setting('profile_buckets'), '[]');
+  sections constant text[] := coalesce(_strings_member(body, 'include', '{static,dynamic,buckets}'),
+                                       case topics when '[]' then '{static,dynamic}' else '{static,dynamic,buckets}' end::text[]);
+  buckets constant text[] := _strings_member(body, 'buckets');
   profile jsonb;
   answer response;
 begin
-  perform _strings_member(body, 'buckets');
   if not subject_exists(tag) and project_setting('unknown_container') = '"not_found"' then
     perform _fail(404, 'not_found', 'Container not found', format('Nothing has been stored for the container "%s".', tag));
   end if;
-  -- No project has buckets: asked for, they are there and empty.
   select jsonb_build_object(
            'static', coalesce(jsonb_agg(p.memory order by p.ordinality) filter (where p.section = 'static'), '[]'),
-           'dynamic', coalesce(jsonb_agg(p.memory order by p.ordinality) filter (where p.section = 'dynamic'), '[]'),
-           'buckets', '{}'::jsonb)
+           'dynamic', coalesce(jsonb_agg(p.memory order by p.ordinality) filter (where p.section = 'dynamic'), '[]'))
   into profile
   from profile_memories(tag, filters) with ordinality p (section, id, memory, kind, metadata, updated_at, ordinality);
+  if 'buckets' = any (sections) then
+    profile := profile || jsonb_build_object('buckets', coalesce((
+      select jsonb_object_agg(t ->> 'key', coalesce(found.memories, '[]'))
+      from jsonb_array_elements(topics) t
+      left join (select b.bucket, jsonb_agg(b.memory order by b.ordinality) as memories
+                 from profile_buckets(tag, filters, buckets) with ordinality b group by b.bucket) found on found.bucket = t ->> 'key'
+      where buckets is null or t ->> 'key' = any (buckets)), '{}'));
+  end if;
   answer.body := jsonb_build_object('profile', profile - array(select key from jsonb_object_keys(profile) key where key <> all (sections)));
   if q is not null then
     answer.body := answer.body || jsonb_build_object('searchResults', _search(array[tag], q, threshold, filters, 10));
   end if;
+  return answer;
+end
+$$;
+
+create function memory_profile_http.v4_profile_buckets(call memory_profile_http.request_data) returns memory_profile_http.response
+language plpgsql
+set search_path = pg_catalog, memory_profile_http, memory_profile, pg_temp
+as $$
+declare
+  body constant jsonb := _json_body(call);
+  answer response;
+begin
+  perform _container_tag(body);
+  answer.body := jsonb_build_object('buckets', coalesce(project_setting('profile_buckets'), '[]'));
   return answer;
 end
 $$;

@@ -7,6 +7,7 @@ as $$
 begin
   return case handler
     when 'v4_profile' then v4_profile(call)
+    when 'v4_profile_buckets' then v4_profile_buckets(call)
     when 'v4_search' then v4_search(call)
     when 'v4_memories_create' then v4_memories_create(call)
     when 'v4_memories_update' then v4_memories_update(call)

@@ -5,8 +5,8 @@ grant usage on schema memory_profile to public;
 grant select on project, embedding_model to memory_profile_user;
 grant update (settings) on project to memory_profile_user;
 grant select, insert, update, delete on
-  subject, event, memory, memory_relation, memory_embedding, memory_signature, memory_source, profile_schema, document, chunk, chunk_embedding,
-  chunk_signature, message, job, webhook_delivery
+  subject, event, memory, memory_relation, decision, memory_embedding, memory_signature, memory_source, profile_schema, document, chunk,
+  chunk_embedding, chunk_signature, message, job, webhook_delivery
   to memory_profile_user;
 grant select, update on sequence job_turn to memory_profile_user;
 -- The secret of a webhook can be written, never read.

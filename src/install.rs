@@ -14,13 +14,20 @@ extension_sql_file!(
 );
 extension_sql_file!("../sql/21_subjects.sql", name = "subjects", requires = ["projects", _check_subject]);
 extension_sql_file!("../sql/22_events.sql", name = "events", requires = ["subjects"]);
+extension_sql_file!("../sql/30_memories.sql", name = "memories", requires = ["events", _check_scoring]);
 extension_sql_file!(
-    "../sql/30_memories.sql",
-    name = "memories",
-    requires = ["events", _check_scoring, _signature, _signatures_revised, _encode]
+    "../sql/31_signatures.sql",
+    name = "signatures",
+    requires = ["memories", _signature, _signatures_revised, _encode]
 );
-extension_sql_file!("../sql/32_profiles.sql", name = "profiles", requires = ["memories"]);
-extension_sql_file!("../sql/34_documents.sql", name = "documents", requires = ["profiles"]);
+extension_sql_file!("../sql/31_versions.sql", name = "versions", requires = ["signatures"]);
+extension_sql_file!("../sql/32_profiles.sql", name = "profiles", requires = ["versions"]);
+extension_sql_file!(
+    "../sql/33_consolidation.sql",
+    name = "consolidation",
+    requires = ["profiles", _gist, _gists_of_beginnings, _statement_relation, _same_value, _least_cosine]
+);
+extension_sql_file!("../sql/34_documents.sql", name = "documents", requires = ["consolidation"]);
 extension_sql_file!("../sql/36_memory_events.sql", name = "memory_events", requires = ["documents"]);
 extension_sql_file!(
     "../sql/40_search.sql",
@@ -32,7 +39,12 @@ extension_sql_file!(
     name = "portability",
     requires = ["search", _field_sentence, _profile_summary, _trait_type, _uuid_or_null]
 );
-extension_sql_file!("../sql/60_jobs.sql", name = "jobs", requires = ["portability", _extract]);
+extension_sql_file!(
+    "../sql/43_profile_context.sql",
+    name = "profile_context",
+    requires = ["portability", _count_tokens]
+);
+extension_sql_file!("../sql/60_jobs.sql", name = "jobs", requires = ["profile_context", _extract]);
 extension_sql_file!(
     "../sql/61_webhooks.sql",
     name = "webhooks",

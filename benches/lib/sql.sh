@@ -17,7 +17,8 @@ sql_benchmarks() {
   latencies $APPLICATION 'Reading profiles' \
     'SELECT 1' 'SELECT 1;' \
     'profile_get, 8 fields' "SELECT memory_profile.profile_get('user_' || :n);" \
-    "profile_get, 'full'" "SELECT memory_profile.profile_get('user_' || :n, 'full');"
+    "profile_get, 'full'" "SELECT memory_profile.profile_get('user_' || :n, 'full');" \
+    'profile_get, as of a moment' "SELECT memory_profile.profile_get('user_' || :n, 'simple', now() - interval '1 second');"
   latencies $APPLICATION 'Exporting' \
     'SELECT 1' 'SELECT 1;' \
     "profile_export, $small memories" "SELECT memory_profile.profile_export('subject_$small');" \

@@ -8,13 +8,19 @@ from typing import Any
 import psycopg
 import psycopg.conninfo
 
-from locomo import Conversation, Question, metadata
+from locomo import Conversation, Question, message, metadata
 from metrics import Bm25
 
 # As deep as any ranking is looked at.
 DEPTH = 200
 
 ADD = "SELECT id FROM memory_profile.memories_add(%s, %s)"
+LEARN = "SELECT memory_profile.learn(%s, %s, 'chat history')"
+LEARNED = """
+SELECT m.id, m.conversation_id, m.sequence
+FROM memory_profile.memory m
+WHERE m.subject_key = memory_profile.subject_key(%s) AND m.superseded_at IS NULL
+"""
 OPEN_JOBS = "SELECT count(*) FROM memory_profile.jobs(%s) WHERE status <> 'done'"
 
 # As an application asks, with every default.
@@ -90,6 +96,22 @@ def remember(connection: psycopg.Connection[Any], conversation: Conversation, mo
     if connection.execute(OPEN_JOBS, (subject,)).fetchone() != (0,):
         raise SystemExit(f"the jobs of {subject} are not done")
     return Container(subject, unit, turn_of)
+
+
+def learn(connection: psycopg.Connection[Any], conversation: Conversation) -> Container:
+    """Hands a conversation over to be learned from, one message array for each session. A memory stands for the turn that
+    taught it; a turn that taught nothing is not to be found."""
+    subject = f"{conversation.name}:learned"
+    turns = {(f"{conversation.name}:session_{turn.session}", turn.sequence): turn.id for turn in conversation.turns}
+    for session in dict.fromkeys(turn.session for turn in conversation.turns):
+        messages = [message(conversation, turn) for turn in conversation.turns if turn.session == session]
+        connection.execute(LEARN, (subject, json.dumps(messages)))
+    connection.execute("CALL memory_profile.run_jobs()")
+    if connection.execute(OPEN_JOBS, (subject,)).fetchone() != (0,):
+        raise SystemExit(f"the jobs of {subject} are not done")
+    learned = connection.execute(LEARNED, (subject,)).fetchall()
+    turn_of = {memory: turns[said, sequence] for memory, said, sequence in learned}
+    return Container(subject, {turn.id: turn.id for turn in conversation.turns}, turn_of)
 
 
 class Comparison:

@@ -110,6 +110,19 @@ def metadata(conversation: Conversation, turn: Turn) -> dict[str, Any]:
     }
 
 
+def message(conversation: Conversation, turn: Turn) -> dict[str, Any]:
+    """A turn as a message of a chat."""
+    known = metadata(conversation, turn)
+    return {
+        "role": "user",
+        "name": turn.speaker,
+        "content": turn.content.removeprefix(f"{turn.speaker}: "),
+        "timestamp": turn.date,
+        "conversation_id": known["conversationId"],
+        "sequence": turn.sequence,
+    }
+
+
 def spread(conversations: list[Conversation], limit: int) -> list[Conversation]:
     """The same conversations with at most so many questions in all, taken at even distances."""
     total = sum(len(conversation.questions) for conversation in conversations)

@@ -3,7 +3,7 @@
 Every conversation of a LoCoMo file becomes a subject, every turn a memory, every question a search through the SQL
 function. docs/benchmarks.md says what is printed. The environment says where Postgres is, and:
 
-    MODES             how turns are remembered: metadata, text; both by default
+    MODES             how turns are remembered: metadata, text, learned; the first two by default
     LIMIT_QUESTIONS   so many questions, taken at even distances
     EXPORT            a file that gets a JSON line for each question and mode, with its candidates and their scores
 """
@@ -22,10 +22,11 @@ import psycopg
 
 import locomo
 import metrics
-from database import DEPTH, EMBED, RANKING, SEARCH, Comparison, Container, connect, remember
+from database import DEPTH, EMBED, RANKING, SEARCH, Comparison, Container, connect, learn, remember
 from locomo import Conversation, Question
 
-MODES = {"metadata": "with metadata", "text": "text alone"}
+MODES = {"metadata": "with metadata", "text": "text alone", "learned": "what was learned"}
+DEFAULT_MODES = ["metadata", "text"]
 VARIANTS = ("", "rerank", "rewrite_query")
 # Statements that are slower at first, while caches fill, are not counted.
 WARM_UP = 0.1
@@ -87,10 +88,12 @@ class Search:
         """Asks as an application does, and for the whole ranking; returns what is exported."""
         container = self.containers[conversation.name]
         options = self.options(conversation, question)
-        shown = [container.turn_of[row[0]] for row in self.timed.run(SEARCH, options)]
+        ids = [row[0] for row in self.timed.run(SEARCH, options)]
         rows = deep.execute(RANKING, options).fetchall()
-        ranking = [container.turn_of[row[0]] for row in rows]
-        self.disagreements += shown != ranking[: len(shown)]
+        self.disagreements += ids != [row[0] for row in rows[: len(ids)]]
+        # A turn may have taught several memories; it counts once, where the first of them stands.
+        shown = list(dict.fromkeys(container.turn_of[id] for id in ids))
+        ranking = list(dict.fromkeys(container.turn_of[row[0]] for row in rows))
         relevant = container.relevant(question)
         measures = metrics.measures(ranking, relevant)
         self.method.answers.append(Answer(question.category, measures, shown, relevant))
@@ -132,14 +135,16 @@ def load(
         encoder += comparison.add(conversation)
         for mode in modes:
             begin = time.perf_counter()
-            containers[mode][conversation.name] = remember(session, conversation, mode)
+            writing = learn(session, conversation) if mode == "learned" else remember(session, conversation, mode)
+            containers[mode][conversation.name] = writing
             seconds[mode] += time.perf_counter() - begin
     texts = sum(len(set(comparison.units[c.name].values())) for c in conversations)
-    heading(f"Writing {texts} memories with all that search needs")
+    heading(f"Writing {texts} turns with all that search needs")
     print(f"{'':34} {'per second':>10} {'of the encoder':>15}")
     print(f"{'the encoder alone':34} {texts / encoder:10.0f} {'':>15}")
     for mode in modes:
-        print(f"{'memories_add, ' + MODES[mode]:34} {texts / seconds[mode]:10.0f} {encoder / seconds[mode]:15.0%}")
+        label = MODES[mode] if mode == "learned" else f"memories_add, {MODES[mode]}"
+        print(f"{label:34} {texts / seconds[mode]:10.0f} {encoder / seconds[mode]:15.0%}")
     return containers
 
 
@@ -232,7 +237,7 @@ def print_disagreements(asked: list[Search]) -> bool:
 
 
 def chosen_modes() -> list[str]:
-    modes = os.environ.get("MODES", "").split() or list(MODES)
+    modes = os.environ.get("MODES", "").split() or DEFAULT_MODES
     unknown = [mode for mode in modes if mode not in MODES]
     if unknown:
         raise SystemExit(f"MODES is some of: {' '.join(MODES)}")

@@ -128,6 +128,16 @@ fn _embed_query(content: &str) -> Result<Option<Vec<f32>>> {
     with_model(|model, scratch| model.encode_query(content, Output::Sentence, scratch).vector)
 }
 
+/// How many tokens each text has for the configured model, or by the estimate of the rules where none is installed.
+#[pg_extern(stable, parallel_restricted)]
+fn _count_tokens(texts: Vec<String>) -> Result<Vec<i32>> {
+    let count = |texts: &[String], count: &dyn Fn(&str) -> usize| -> Vec<i32> {
+        texts.iter().map(|text| i32::try_from(count(text)).unwrap_or(i32::MAX)).collect()
+    };
+    let counted = with_model(|model, _| count(&texts, &|text| model.count_tokens(text)))?;
+    Ok(counted.unwrap_or_else(|| count(&texts, &rules::wording::estimate_tokens)))
+}
+
 /// Whether the configured model is installed; where it is not, this says so once per session.
 pub fn is_installed() -> Result<bool> {
     Ok(with_model(|_, _| ())?.is_some())

@@ -40,7 +40,7 @@ fn _extract(
             "key": field.key, "value": field.value, "confidence": rounded(field.confidence),
         })).collect::<Vec<_>>(),
         "memories": found.memories.iter().filter(|memory| !is_stated_by(memory, &found.fields))
-            .map(|memory| memory_json(memory, &found.messages)).collect::<Vec<_>>(),
+            .map(|memory| memory_json(memory, &found.messages, &schema)).collect::<Vec<_>>(),
         "messages": found.messages.iter().map(|message| json!({
             "role": message.role.as_str(), "name": message.name, "content": message.content, "date": iso(message.date),
         })).collect::<Vec<_>>(),
@@ -48,11 +48,20 @@ fn _extract(
     }))
 }
 
-/// A memory with the attributes of its row; one of a message says by whom, in which turn and when.
-fn memory_json(memory: &Memory, messages: &[Message]) -> Value {
+/// A memory with the attributes of its row; one of a message says by whom, in which turn and when, and the denial of a
+/// slot's value, which fields of the profile are that slot.
+fn memory_json(memory: &Memory, messages: &[Message], schema: &[FieldSpec]) -> Value {
     let message = memory.message.and_then(|at| messages.get(at));
     let sequence = message.and_then(|message| message.sequence).or_else(|| i32::try_from(memory.message?).ok());
+    let denied = memory.slot.as_deref().filter(|_| memory.negated);
+    let denied_fields: Vec<&str> = schema
+        .iter()
+        .filter(|field| denied.is_some() && extract::slot_of_field(&field.key, field.label.as_deref()) == denied)
+        .map(|field| field.key.as_str())
+        .collect();
     json!({
+        "slot": memory.slot, "slot_value": memory.slot.as_ref().and(memory.value.as_ref()), "negated": memory.negated,
+        "denied_fields": denied_fields, "aside": memory.aside,
         "content": memory.content, "kind": memory.kind.as_str(), "is_static": memory.is_static,
         "confidence": rounded(memory.confidence), "importance": rounded(memory.importance),
         "event_date": iso(memory.event_date.or_else(|| message?.date)), "forget_after": iso(memory.forget_after),

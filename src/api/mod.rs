@@ -2,6 +2,7 @@
 //! takes plain values, asks one of the pure crates, and turns its answer or its refusal into PostgreSQL's terms.
 
 mod checks;
+mod consolidation;
 mod embedding;
 mod identity;
 mod jsonb;

@@ -7,16 +7,20 @@
 pub mod http;
 mod webhooks;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, SignalWakeFlags};
 use pgrx::pg_sys::panic::ErrorReportable;
 use pgrx::prelude::*;
+use pgrx::spi::SpiClient;
 
 use crate::gucs;
 
 /// How long the postmaster waits before it starts a worker again that failed.
 const RESTART: Duration = Duration::from_secs(5);
+
+/// How often a worker that has nothing else to do expires and purges memories. Nothing depends on when.
+const MAINTENANCE: Duration = Duration::from_secs(60);
 
 /// Registers the workers, if the library is being preloaded.
 pub fn register() {
@@ -52,7 +56,14 @@ fn start(task: &str, database: &str, index: usize, function: &str) {
 #[allow(unsafe_code)]
 pub extern "C-unwind" fn memory_profile_worker_main(index: pg_sys::Datum) {
     let mut begun = false;
-    live(index, || while !is_told_to_end() && run_next_job(&mut begun) {});
+    let mut maintained: Option<Instant> = None;
+    live(index, || {
+        while !is_told_to_end() && run_next_job(&mut begun) {}
+        if !is_told_to_end() && maintained.is_none_or(|at| at.elapsed() >= MAINTENANCE) {
+            BackgroundWorker::transaction(maintain);
+            maintained = Some(Instant::now());
+        }
+    });
 }
 
 /// The life of the process that sends webhooks.
@@ -109,6 +120,12 @@ fn is_installed() -> bool {
         let query = "select 1 from pg_catalog.pg_extension where extname = 'memory_profile'";
         !client.select(query, Some(1), &[]).unwrap_or_report().is_empty()
     })
+}
+
+fn maintain() {
+    if is_installed() {
+        call("select memory_profile._maintain()", &[]);
+    }
 }
 
 fn claim(begin: bool) -> Option<(pgrx::Uuid, pgrx::Uuid)> {

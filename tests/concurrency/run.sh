@@ -98,12 +98,32 @@ test_erase() {
     "$(ask "SELECT count(*) FROM memory_profile.memory WHERE subject_key = memory_profile.subject_key(:'subject')")"
 }
 
+# Patches, extractions, forgets, deletes, and where asked for revisions and undoings, in random order from all sessions;
+# afterwards every promise of the rule book holds: test_soup ROUND KINDS
+test_soup() {
+  SUBJECT=soup-$1-$2
+  sql -c 'CREATE TABLE IF NOT EXISTS done (subject text, what text)'
+  local pids=() i status=0
+  for ((i = 1; i <= SESSIONS; i++)); do
+    sql -At --set subject="$SUBJECT" --set i="$i" --set kinds="$2" --file="$REPO/tests/concurrency/consolidation.sql" >/dev/null &
+    pids+=($!)
+  done
+  for i in "${pids[@]}"; do wait "$i" || status=1; done
+  check "writes of $2 kinds all end" [ "$status" = 0 ]
+  ask "$WORK"
+  same "the rules hold after writes of $2 kinds" '' "$(sql --set subject="$SUBJECT" --file="$REPO/tests/concurrency/invariants.sql")"
+  same "writes of $2 kinds led to decisions of most kinds" t "$(ask "SELECT count(DISTINCT decision) >= 5
+    FROM memory_profile.memory_decisions(:'subject', max_results => 100000)")"
+}
+
 round() {
   test_patches "$1"
   test_manual_edit "$1"
   test_worker "$1"
   test_same_memory "$1"
   test_erase "$1"
+  test_soup "$1" 10
+  test_soup "$1" 12
 }
 
 round 1

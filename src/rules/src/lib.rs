@@ -14,6 +14,7 @@ pub mod filter;
 pub mod ids;
 pub mod rank;
 pub mod respell;
+pub mod same;
 pub mod signature;
 pub mod summary;
 pub mod supersede;

@@ -21,6 +21,23 @@ pub fn text_of(value: &Value) -> String {
     }
 }
 
+/// About how many tokens a language model reads in a text: one for every four letters of a word begun, one for every
+/// sign, and one for every letter of a script that writes without spaces.
+pub fn estimate_tokens(text: &str) -> usize {
+    let mut tokens = 0;
+    let mut letters = 0;
+    for c in text.chars() {
+        if c.is_alphanumeric() && u32::from(c) < 0x2E80 {
+            tokens += usize::from(letters % 4 == 0);
+            letters += 1;
+        } else {
+            letters = 0;
+            tokens += usize::from(!c.is_whitespace());
+        }
+    }
+    tokens
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -38,6 +55,14 @@ mod tests {
         ];
         for (label, value, expected) in cases {
             assert_eq!(sentence(label, &value), expected);
+        }
+    }
+
+    #[test]
+    fn tokens_are_estimated() {
+        for (text, expected) in [("", 0), ("  \n", 0), ("tea", 1), ("User likes tea.", 5), ("日本語", 3), ("- a", 2)]
+        {
+            assert_eq!(estimate_tokens(text), expected, "{text}");
         }
     }
 }

@@ -81,6 +81,12 @@ select count(*) from memory_profile.memory m join memory_profile.subject s using
 select pg_temp.http('POST', '/v4/profile', '{"containerTag": "ada"}');
 select pg_temp.http('POST', '/v4/profile', '{"containerTag": "ada", "q": null, "include": ["dynamic"]}');
 select pg_temp.http('POST', '/v4/profile', '{"containerTag": "ada", "include": ["buckets", "static"], "buckets": ["x"]}');
+select memory_profile.use_project('http_supermemory');
+select memory_profile.project_configure('{"profile_buckets": [{"key": "drinks", "description": "what she likes to drink"}, {"key": "x", "description": "sports"}]}') ? 'profile_buckets' as topics;
+select pg_temp.http('POST', '/v4/profile/buckets', '{"containerTag": "ada"}');
+select pg_temp.http('POST', '/v4/profile', '{"containerTag": "ada", "include": ["buckets"]}');
+select pg_temp.http('POST', '/v4/profile', '{"containerTag": "ada", "buckets": ["x"]}');
+select memory_profile.project_configure('{"profile_buckets": null}') ? 'profile_buckets' as topics;
 select pg_temp.http('POST', '/v4/profile', '{"containerTag": "ada", "include": []}');
 select pg_temp.http('POST', '/v4/profile', '{"containerTag": "ada", "filters": {"AND": [{"key": "topic", "value": "work"}]}}');
 select pg_temp.json('POST', '/v4/profile', '{"containerTag": "ada", "q": "Which tea does she like?", "threshold": 0}') #>> '{searchResults,results,0,memory}';

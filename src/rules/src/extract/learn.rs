@@ -337,7 +337,9 @@ impl Learner<'_> {
         if meaning.slot.as_deref() == Some("name") {
             value = value.and_then(|value| fields::name(self.book, &value));
         }
-        if let (Some(slot), Some(value), Some(fields), true) = (&meaning.slot, found.value, &mut self.fields, voice.own)
+        let denies = meaning.negated && meaning.slot.as_ref().is_some_and(|slot| self.book.single.contains(slot));
+        if let (Some(slot), Some(value), Some(fields), true, false) =
+            (&meaning.slot, found.value, &mut self.fields, voice.own, denies)
         {
             fields.slot(slot, value, meaning.confidence, span);
         }
@@ -360,6 +362,10 @@ impl Learner<'_> {
             }
         };
         let slot = meaning.slot.as_deref().and_then(|slot| self.single_slot(slot, found.groups));
+        let slot = slot.map(|slot| match name.filter(|_| !voice.own) {
+            Some(name) => format!("{slot} of {}", name.to_lowercase()),
+            None => slot,
+        });
         let mut memory = Memory {
             content,
             subject: voice.name.clone(),
@@ -367,6 +373,7 @@ impl Learner<'_> {
             slot,
             value,
             negated: meaning.negated,
+            aside: false,
             is_static: meaning.is_static,
             confidence: meaning.confidence,
             importance: meaning.importance,

@@ -125,12 +125,15 @@ pub struct Memory {
     pub subject: Option<String>,
     /// What sort of memory.
     pub kind: Kind,
-    /// The single-valued slot that it fills ("home", "employer", ...): two memories of one slot contradict.
+    /// The single-valued slot that it fills ("home", "employer", ...): two memories of one slot contradict. That of somebody
+    /// who is not the subject of the profile bears the name ("home of ann"). A denial has the slot whose value it denies.
     pub slot: Option<String>,
     /// The value in the slot ("Berlin").
     pub value: Option<String>,
     /// Whether the statement denies something ("does not like coffee", "no longer works at Acme").
     pub negated: bool,
+    /// Said of other things than its speaker: no part of anybody's profile.
+    pub aside: bool,
     /// A lasting trait rather than something of the day.
     pub is_static: bool,
     /// How sure, 0 to [`MAX_CONFIDENCE`].
@@ -199,6 +202,12 @@ pub struct Extraction {
     pub messages: Vec<Message>,
     /// What was left out and why, for the job's report.
     pub notes: Vec<String>,
+}
+
+/// The slot that a field of a schema is, by its key or else its label.
+pub fn slot_of_field<'k>(key: &'k str, label: Option<&'k str>) -> Option<&'k str> {
+    let book = rulebook::RuleBook::english();
+    book.slot_of_key(key).or_else(|| book.slot_of_key(label?))
 }
 
 /// Learns fields and memories from a text.

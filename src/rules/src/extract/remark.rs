@@ -59,6 +59,7 @@ impl Learner<'_> {
             slot: None,
             value: None,
             negated: false,
+            aside: true,
             is_static: false,
             confidence: 0.5,
             importance: 0.25,

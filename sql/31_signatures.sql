@@ -1,0 +1,232 @@
+-- Signatures and vectors: what a search reads of every memory, written with it.
+
+-- What follows is called for every text that is written, so it is PL/pgSQL: an SQL function with a SET clause is not
+-- inlined, and PostgreSQL before 18 plans it anew for every statement that calls it.
+
+-- The words of a text as the project's text search configuration sees them, with how often each occurs.
+create function _lexemes(content text, out lexemes text[], out counts integer[])
+language plpgsql stable
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  words constant tsvector := to_tsvector((project_setting('text_search_config') #>> '{}')::regconfig, content);
+begin
+  select coalesce(array_agg(lexeme), '{}'), coalesce(array_agg(coalesce(cardinality(positions), 1)), '{}')
+  into lexemes, counts
+  from unnest(words);
+end
+$$;
+
+create function _microseconds(moment timestamptz) returns bigint
+language sql stable parallel safe
+as $$
+  select (extract(epoch from moment) * 1000000)::bigint
+$$;
+
+create function _day(moment timestamptz) returns integer
+language sql immutable parallel safe
+as $$
+  select (moment at time zone 'UTC')::date - date '1970-01-01'
+$$;
+
+-- The records that a search reads of a memory, the first of which describes it.
+create function _memory_records(m memory, model smallint, code bytea) returns bytea[]
+language plpgsql stable
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  words constant record := _lexemes(m.content);
+begin
+  return _signature(m.id, m.content, words.lexemes, words.counts, m.importance, m.speaker, m.conversation_id, m.sequence, _day(m.event_date),
+                    m.ordinal, _microseconds(m.updated_at), _microseconds(m.forget_after), m.forgotten_at is not null, model, code);
+end
+$$;
+
+-- Signs a new memory in the last block of its subject, or in a new one, and returns the number of the block.
+create function _memory_sign(m memory, model smallint, code bytea) returns bigint
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  records constant bytea[] := _memory_records(m, model, code);
+  last memory_signature;
+begin
+  select * into last from memory_signature s where s.subject_key = m.subject_key and s.part = 0 order by s.block desc limit 1;
+  if octet_length(last.signatures) + octet_length(records[1]) <= _signature_block_size() then
+    update memory_signature s set signatures = s.signatures || records[1]
+    where s.subject_key = m.subject_key and s.block = last.block and s.part = 0;
+  else
+    last.block := coalesce(last.block + 1, 0);
+    insert into memory_signature (subject_key, block, part, project_id, signatures)
+    values (m.subject_key, last.block, 0, m.project_id, records[1]);
+  end if;
+  if cardinality(records) > 1 then
+    insert into memory_signature (subject_key, block, part, project_id, signatures)
+    select m.subject_key, last.block, coalesce(max(s.part), 0) + nth, m.project_id, records[nth + 1]
+    from generate_series(1, cardinality(records) - 1) nth
+    left join memory_signature s on s.subject_key = m.subject_key and s.block = last.block
+    group by nth;
+  end if;
+  return last.block;
+end
+$$;
+
+-- What a search does not read any more: the records of a memory, and its vectors.
+create function _memory_unsign(m memory) returns void
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  update memory_signature s set signatures = rest.signatures
+  from (select b.part, _signatures_without(b.signatures, m.id) as signatures
+        from memory_signature b where b.subject_key = m.subject_key and b.block = m.signature_block) rest
+  where s.subject_key = m.subject_key and s.block = m.signature_block and s.part = rest.part and s.signatures <> rest.signatures;
+  delete from memory_signature s
+  where s.subject_key = m.subject_key and s.block = m.signature_block and s.part > 0 and s.signatures = '';
+  delete from memory_embedding e where e.subject_key = m.subject_key and e.memory_id = m.id;
+end
+$$;
+
+create function _memory_changed() returns trigger
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  if new.superseded_at is not null then
+    perform _memory_unsign(new);
+  else
+    update memory_signature s
+    set signatures = _signatures_revised(s.signatures, new.id, new.importance, _microseconds(new.updated_at),
+                                         _microseconds(new.forget_after), new.forgotten_at is not null)
+    where s.subject_key = new.subject_key and s.block = new.signature_block and s.part = 0;
+  end if;
+  return null;
+end
+$$;
+
+-- Whatever changes a memory, its signature follows; an earlier version is not searched, so it needs neither that nor a
+-- vector. A new memory is signed by _memory_insert(), so that the rows of a dump, which bring their signatures along,
+-- are not signed again.
+create trigger memory_changed
+after update of superseded_at, forgotten_at, forget_after, importance, updated_at on memory for each row
+when ((old.superseded_at, old.forgotten_at, old.forget_after, old.importance, old.updated_at) is distinct from
+      (new.superseded_at, new.forgotten_at, new.forget_after, new.importance, new.updated_at))
+execute function _memory_changed();
+
+-- Writes the signatures of a subject anew, packed, with the codes of one embedding model, or only those of some new
+-- memories, behind the others; returns how many. A session without a model keeps the codes of the last one.
+create function _memories_sign(key uuid, model smallint, new_ids text[] default null) returns bigint
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  first_block bigint := 0;
+  signed bigint;
+begin
+  model := coalesce(model, (select max(e.model_id) from memory_embedding e where e.subject_key = key));
+  if new_ids is null then
+    delete from memory_signature s where s.subject_key = key;
+    new_ids := array(select m.id from memory m where m.subject_key = key and m.superseded_at is null);
+  else
+    first_block := coalesce((select s.block + 1 from memory_signature s where s.subject_key = key order by s.block desc limit 1), 0);
+    new_ids := array(select m.id from memory m where m.subject_key = key and m.id = any (new_ids) and m.superseded_at is null and m.signature_block < 0);
+  end if;
+  with signed as materialized (
+    select m.id, m.project_id, m.ordinal, _memory_records(m, model, e.code) as records
+    from unnest(new_ids) n (id)
+    join memory m on m.subject_key = key and m.id = n.id
+    left join memory_embedding e on e.subject_key = m.subject_key and e.model_id = model and e.memory_id = m.id
+  ), packed as materialized (
+    select first_block + b.block as block, b.place, signed.*
+    from (select array_agg(id order by ordinal, id) as ids, array_agg(records[1] order by ordinal, id) as records from signed) a
+    cross join lateral unnest(a.ids, _signature_blocks(a.records)) with ordinality b (id, block, place)
+    join signed using (id)
+  ), described as (
+    insert into memory_signature (subject_key, block, part, project_id, signatures)
+    select key, block, 0, project_id, string_agg(records[1], '' order by place) from packed group by block, project_id order by block
+  ), continued as (
+    insert into memory_signature (subject_key, block, part, project_id, signatures)
+    select key, block, row_number() over (partition by block order by place, nth), project_id, records[nth]
+    from packed cross join lateral generate_series(2, cardinality(records)) nth
+  ), placed as (
+    update memory m set signature_block = packed.block
+    from packed
+    where m.subject_key = key and m.id = packed.id and m.signature_block <> packed.block
+  )
+  select count(*) into signed from packed;
+  return signed;
+end
+$$;
+
+-- The row of the session's embedding model, or NULL when none is installed. The first write with a model registers it.
+create function _embedding_model_id() returns smallint
+language plpgsql security definer
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  model record;
+  known embedding_model;
+begin
+  select * into model from _embedding_model();
+  if model.name is null then
+    return null;
+  end if;
+  select * into known from embedding_model m where m.name = model.name;
+  if not found then
+    insert into embedding_model (name, dimension, sha256) values (model.name, model.dimension, model.sha256)
+    on conflict (name) do nothing;
+    select * into known from embedding_model m where m.name = model.name;
+  end if;
+  if known.sha256 <> model.sha256 then
+    raise object_not_in_prerequisite_state using
+      message = format('the checkpoint of embedding model "%s" has changed', model.name),
+      detail = 'This database holds vectors of another checkpoint under that name; they are not comparable.',
+      hint = 'Put the former checkpoint back, or pack the new one under another name and set memory_profile.embedding_model.';
+  end if;
+  return known.id;
+end
+$$;
+
+-- Gives vectors to memories of a subject that have none for the current model, all or so many, and returns how many.
+create function _embed_memories(key uuid, max_count integer default null) returns integer
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  model smallint := _embedding_model_id();
+  embedded integer;
+begin
+  if model is null then
+    return 0;
+  end if;
+  with embedded as (
+    insert into memory_embedding (subject_key, model_id, memory_id, project_id, code, embedding, tokens)
+    select m.subject_key, model, m.id, m.project_id, e.code, e.embedding, e.tokens
+    from (
+      -- Block by block, so that none is written more often than it must be.
+      select lacking.id
+      from memory_signature s
+      cross join lateral unnest(_signatures_lacking(s.signatures, model)) lacking (id)
+      where s.subject_key = key and s.part = 0
+        -- One look-up by the whole key for each memory. As "not exists" it would be a join, and of a subject that is being
+        -- filled the planner knows so little that it compares every memory with every vector.
+        and (select e.memory_id from memory_embedding e
+             where e.subject_key = key and e.model_id = model and e.memory_id = lacking.id) is null
+      order by s.block
+      limit max_count
+    ) lacking
+    join memory m on m.subject_key = key and m.id = lacking.id
+    cross join lateral _encode(m.content) e
+    on conflict do nothing
+    returning memory_id, code
+  ), coded as (
+    update memory_signature s set signatures = _signatures_coded(s.signatures, b.ids, model, b.codes)
+    from (select m.signature_block as block, array_agg(m.id) as ids, array_agg(e.code) as codes
+          from embedded e join memory m on m.subject_key = key and m.id = e.memory_id
+          group by m.signature_block) b
+    where s.subject_key = key and s.block = b.block and s.part = 0
+  )
+  select count(*) into embedded from embedded;
+  return embedded;
+end
+$$;

@@ -1,0 +1,537 @@
+-- Consolidation: how a statement that is written meets what is known already. One rule book for every writer, under the
+-- subject's lock:
+--
+--   the same text, or the same said in other words     reinforces what is known
+--   another value of a slot of which there is one      supersedes it, if it is at least as sure; else it is rejected
+--   the denial of what is known, or the other way round    the known one is forgotten softly, by the same rule
+--   the same and more                                  is remembered beside it, and extends it
+--   concluded from others                              is remembered, and derives from them
+--
+-- Nothing is superseded for being similar. Which statements say the same is decided by src/rules/src/same.rs; the index
+-- over the gist finds the few to compare. Each decision is a row that says why, and can be undone.
+
+create function _decide(
+  about memory, decision text, reason text, other_id text default null, content text default null, details jsonb default '{}', job uuid default null
+) returns void
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  insert into decision (subject_key, project_id, memory_id, decision, reason, other_id, content, details, job_id)
+  values (about.subject_key, about.project_id, about.id, _decide.decision, _decide.reason, _decide.other_id, _decide.content,
+          _decide.details, coalesce(_decide.job, case when _decide.decision in ('superseded', 'extended', 'derived') then about.job_id end));
+end
+$$;
+
+-- What the subject is called, which statements about it may use in place of "User".
+create function _subject_name(key uuid) returns text
+language plpgsql stable
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  return (select field_value #>> '{}' from memory
+          where subject_key = key and field_key = 'name' and superseded_at is null and forgotten_at is null);
+end
+$$;
+
+-- Why a value was accepted, in words.
+create function _supersede_why(known memory, new memory) returns text
+language sql stable
+as $$
+  select case
+    when known.id is null then null
+    when new.source_type = 'manual' then 'set by hand'
+    else format('a new value, at least as sure: %s against %s', new.confidence, known.confidence)
+  end
+$$;
+
+-- Ends a memory without a successor: softly, with a reason.
+create function _memory_close(known memory, decision text, reason text, other_id text default null, moment timestamptz default clock_timestamp())
+returns memory
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  update memory m set forgotten_at = greatest(moment, m.created_at), forget_reason = reason
+  where m.subject_key = known.subject_key and m.id = known.id
+  returning * into known;
+  perform _decide(known, decision, coalesce(reason, 'by request'), other_id);
+  update subject s set updated_at = now() where s.subject_key = known.subject_key and s.updated_at <> now();
+  return known;
+end
+$$;
+
+-- What is said again matters more: a tenth of what is missing to 1.
+create function _memory_reinforce(known memory, attributes jsonb, reason text, content text default null) returns memory
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  given constant memory := jsonb_populate_record(null::memory, attributes);
+  before constant jsonb := jsonb_build_object('importance', known.importance, 'is_static', known.is_static, 'forget_after', known.forget_after);
+  weight constant real := greatest(known.importance, given.importance);
+begin
+  update memory m
+  set seen_count = m.seen_count + 1, last_seen_at = clock_timestamp(), is_static = m.is_static or coalesce(given.is_static, false),
+      importance = (0.1 + 0.9 * weight::numeric)::real, forget_after = coalesce(given.forget_after, m.forget_after),
+      job_id = case when m.field_key is null then m.job_id else coalesce(given.job_id, m.job_id) end
+  where m.subject_key = known.subject_key and m.id = known.id
+  returning * into known;
+  perform _decide(known, 'reinforced', reason, null, content,
+    jsonb_build_object('before', before) || case when content is null then '{}' else jsonb_build_object('memory', attributes) end, given.job_id);
+  return known;
+end
+$$;
+
+create function _memory_relate(key uuid, from_id text, to_id text, relation text, reason text default null) returns void
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  insert into memory_relation (subject_key, from_id, to_id, relation, project_id, reason)
+  values (key, _memory_relate.from_id, _memory_relate.to_id, _memory_relate.relation, _project(), _memory_relate.reason)
+  on conflict do nothing;
+  if not found then
+    return;
+  end if;
+  if relation = 'derives' then
+    update memory m set is_inference = true where m.subject_key = key and m.id = _memory_relate.from_id;
+  end if;
+  if relation in ('derives', 'extends') then
+    perform _decide(m, case relation when 'derives' then 'derived' else 'extended' end,
+                    coalesce(_memory_relate.reason, 'by request'), _memory_relate.to_id)
+    from memory m where m.subject_key = key and m.id = _memory_relate.from_id;
+  end if;
+end
+$$;
+
+-- Whether two texts that say the same are one memory. Events of different days are not, nor what its caller describes by
+-- other metadata.
+create function _may_be_one(new memory, known memory) returns boolean
+language sql stable
+as $$
+  select case when new.kind = 'event' or known.kind = 'event'
+                then (new.event_date at time zone 'UTC')::date is not distinct from (known.event_date at time zone 'UTC')::date
+                     and (new.forget_after is null) = (known.forget_after is null)
+              else true end
+         and (coalesce(new.metadata, '{}') = '{}' or new.metadata = known.metadata)
+$$;
+
+-- The cosine of a text with what is stored of a memory; NULL without a vector.
+create function _cosine_with(content text, known memory) returns double precision
+language plpgsql stable
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  model constant smallint := _embedding_model_id();
+  stored halfvec;
+begin
+  select e.embedding into stored from memory_embedding e
+  where e.subject_key = known.subject_key and e.model_id = model and e.memory_id = known.id;
+  return case when stored is not null then
+    1 - (stored operator(memory_profile.<=>) (select e.embedding from _encode(_cosine_with.content) e)::real[]::halfvec) end;
+end
+$$;
+
+-- Remembers one text under the subject's lock, by the rules above. Where nothing is written because what is known is surer,
+-- the row that is returned is empty. Attributes are columns of memory, besides "negated" (the text denies that the slot has
+-- this value), "denied_fields" (profile fields that are this slot), and "derives_from" (ids of memories it was concluded from).
+create function _memory_write(key uuid, attributes jsonb, embed boolean) returns memory
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  new memory := jsonb_populate_record(null::memory, attributes);
+  name constant text := _subject_name(key);
+  denied_slot text;
+  known memory;
+  standing memory;
+  relation text;
+  refusal text;
+  beginnings bigint[];
+begin
+  new.subject_key := key;
+  new.content := _check_content(new.content);
+  new.metadata := _check_metadata(coalesce(new.metadata, '{}'));
+  perform _check_memory(new);
+  known := _memory_find(key, null, new.content);
+  if known.id is not null and _is_current(known)
+     and (new.kind is distinct from 'event' or _may_be_one(_memory_placed(new), known)) then
+    return _memory_reinforce(known, attributes, 'the same text');
+  end if;
+
+  new.id := _new_id('mem');
+  new.source_type := coalesce(new.source_type, 'api');
+  new.confidence := coalesce(new.confidence, 0.95);
+  new := _memory_placed(new);
+  if (attributes ->> 'negated')::boolean then
+    denied_slot := new.slot;
+    new.slot := null;
+  end if;
+  new.gist := _memory_gist(new, name);
+  if new.gist is not null then
+    beginnings := _gists_of_beginnings(new.content, name);
+  end if;
+
+  if new.slot is not null then
+    select * into standing from memory m
+    where m.subject_key = key and m.slot = new.slot and m.superseded_at is null and m.forgotten_at is null;
+  end if;
+  if standing.id is not null and _is_current(standing) then
+    if _same_value(standing.slot_value, new.slot_value) then
+      if _statement_relation(new.content, standing.content, name) = 'same' or _statement_relation(standing.content, new.content, name) = 'extends' then
+        return _memory_reinforce(standing, attributes - 'content', format('says the same of %s', new.slot), new.content);
+      end if;
+      new.slot := null;
+      new := _memory_insert(new, null, embed);
+      perform _memory_relate(key, new.id, standing.id, 'extends', format('more about %s', standing.slot));
+      return new;
+    end if;
+    refusal := _supersede_reason(standing.source_type, standing.confidence, new.source_type, new.confidence);
+    if refusal is not null then
+      perform _decide(standing, 'rejected', refusal, null, new.content, jsonb_build_object('memory', jsonb_strip_nulls(to_jsonb(new))), new.job_id);
+      return null;
+    end if;
+  end if;
+
+  -- What says the same, or denies it: found by the gist before anything is sorted, or the planner would read all by their date.
+  for known in
+    select m.*
+    from (select k.* from memory k
+          where k.subject_key = key and k.gist = new.gist and k.superseded_at is null and k.forgotten_at is null
+          offset 0) m
+    where _is_current(m) and m.id is distinct from standing.id
+    order by m.created_at desc
+    limit 20
+  loop
+    relation := _statement_relation(new.content, known.content, name);
+    if relation = 'same' and standing.id is null and _may_be_one(new, known)
+       and coalesce(_cosine_with(new.content, known) >= _least_cosine(), true) then
+      if new.slot is not null and known.slot is null then
+        update memory m set slot = new.slot, slot_value = new.slot_value where m.subject_key = key and m.id = known.id
+        returning * into known;
+      end if;
+      return _memory_reinforce(known, attributes - 'content', 'says the same', new.content);
+    elsif relation = 'contradicts' then
+      refusal := _supersede_reason(known.source_type, known.confidence, new.source_type, new.confidence);
+      if refusal is null then
+        perform _memory_close(known, 'contradicted', format('denied by "%s"', new.content), new.id);
+      else
+        -- A caller's own words are kept beside what they deny; what was only read is not.
+        if new.job_id is null then
+          perform _decide(known, 'rejected', refusal, new.id, new.content);
+        else
+          perform _decide(known, 'rejected', refusal, null, new.content, jsonb_build_object('memory', jsonb_strip_nulls(to_jsonb(new))), new.job_id);
+          return null;
+        end if;
+      end if;
+    end if;
+  end loop;
+  if denied_slot is not null then
+    perform _slot_deny(new, denied_slot, attributes -> 'denied_fields');
+    new.slot_value := null;
+  end if;
+
+  new := _memory_insert(new, standing, embed, case when standing.id is not null then
+    case when _is_current(standing) then format('%s: %s', new.slot, _supersede_why(standing, new)) else format('%s: the former value had expired', new.slot) end end);
+
+  -- One look-up in the index for each beginning. With all of them in one condition the planner may read every memory instead.
+  for known in
+    select m.*
+    from unnest(beginnings) with ordinality b (gist, length)
+    cross join lateral (
+      select k.* from memory k
+      where k.subject_key = key and k.gist = b.gist and k.superseded_at is null and k.forgotten_at is null
+      offset 0
+    ) m
+    where m.id <> new.id and _is_current(m) and _statement_relation(new.content, m.content, name) = 'extends'
+    order by b.length desc
+    limit 1
+  loop
+    perform _memory_relate(key, new.id, known.id, 'extends', 'says the same and more');
+  end loop;
+  if jsonb_typeof(attributes -> 'derives_from') = 'array' then
+    perform _memory_relate(key, new.id, (_memory_or_error(key, origin, null)).id, 'derives', 'concluded from it')
+    from jsonb_array_elements_text(attributes -> 'derives_from') origin;
+    new.is_inference := true;
+  end if;
+  return new;
+end
+$$;
+
+-- "No longer works at Acme": what stands in the slot, and in the profile fields that are this slot, is forgotten if it is this
+-- value and not surer.
+create function _slot_deny(denial memory, denied_slot text, fields jsonb) returns void
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  known memory;
+  refusal text;
+begin
+  for known in
+    select m.* from memory m
+    where m.subject_key = denial.subject_key and m.superseded_at is null and m.forgotten_at is null
+      and (m.slot = denied_slot
+           or m.field_key in (select jsonb_array_elements_text(case jsonb_typeof(fields) when 'array' then fields else '[]' end)))
+      and _same_value(coalesce(m.slot_value, m.field_value #>> '{}'), denial.slot_value)
+  loop
+    refusal := _supersede_reason(known.source_type, known.confidence, denial.source_type, denial.confidence);
+    if refusal is not null then
+      perform _decide(known, 'rejected', refusal, denial.id, denial.content, '{}', denial.job_id);
+    elsif known.field_key is null then
+      perform _memory_close(known, 'contradicted', format('denied by "%s"', denial.content), denial.id);
+    else
+      perform _profile_field_close(known, 'contradicted', format('denied by "%s"', denial.content), denial.id);
+    end if;
+  end loop;
+end
+$$;
+
+-- Reading, restoring, undoing --------------------------------------------------------------------------------------------
+
+create function memory_decisions(subject text, memory_id text default null, max_results integer default 100, skip integer default 0)
+returns table (id bigint, about text, memory text, decision text, reason text, other_id text, content text,
+               created_at timestamptz, undone_at timestamptz)
+language plpgsql stable
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  key constant uuid := subject_key(subject);
+  root text;
+begin
+  if memory_decisions.memory_id is not null then
+    root := (_memory_or_error(key, memory_decisions.memory_id, null)).root_id;
+  end if;
+  return query
+  select d.id, d.memory_id, m.content, d.decision, d.reason, d.other_id, d.content, d.created_at, d.undone_at
+  from decision d
+  join memory m on m.subject_key = d.subject_key and m.id = d.memory_id
+  where d.subject_key = key and (root is null or m.root_id = root)
+  order by d.id desc
+  limit max_results offset skip;
+end
+$$;
+comment on function memory_decisions(text, text, integer, integer) is
+  'What was decided about the memories of a subject, or about one of them in all its versions, newest first: reinforced, superseded, extended, '
+  'derived, contradicted, rejected, forgotten, expired or restored, each with its reason; memory_undo() takes a decision back';
+
+-- Brings back what a row said, as a new version: the past stays what it was. The version goes on from what stands in
+-- the same field or slot now, or else from the end of its own chain.
+create function _memory_revive(target memory, why text) returns memory
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  new memory := target;
+  predecessor memory;
+begin
+  select * into predecessor from memory m
+  where m.subject_key = target.subject_key and m.superseded_at is null and m.forgotten_at is null
+    and (m.field_key = target.field_key or m.slot = target.slot)
+  limit 1;
+  if not found then
+    select * into predecessor from memory m
+    where m.subject_key = target.subject_key and m.root_id = target.root_id and m.superseded_at is null
+    order by m.version desc limit 1;
+  end if;
+  new.id := null;
+  new.version := null;
+  new.parent_id := null;
+  new.root_id := null;
+  new.superseded_at := null;
+  new.superseded_by := null;
+  new.forgotten_at := null;
+  new.forget_reason := null;
+  new.forget_after := case when target.forget_after > now() then target.forget_after end;
+  new.created_at := null;
+  new.updated_at := null;
+  new := _memory_insert(new, predecessor, true, why);
+  perform _decide(new, 'restored', why, target.id);
+  if new.field_key is not null then
+    perform _emit(new.subject_key, 'profile.updated', jsonb_build_object(
+      'subject_id', (select s.external_id from subject s where s.subject_key = new.subject_key),
+      'fields', jsonb_build_object(new.field_key, new.field_value), 'updated_at', _iso(now())));
+  end if;
+  return new;
+end
+$$;
+
+create function memory_restore(subject text, id text, reason text default null) returns text
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  key constant uuid := _subject_locked(subject);
+  target memory;
+begin
+  select * into target from memory m where m.subject_key = key and m.id = memory_restore.id;
+  if target.id is null then
+    perform _memory_or_error(key, memory_restore.id, null);
+  elsif _is_current(target) then
+    return target.id;
+  end if;
+  return (_memory_revive(target, coalesce(reason, 'restored'))).id;
+end
+$$;
+comment on function memory_restore(text, text, text) is
+  'Brings a forgotten or expired memory, or an earlier version, back as a new version, and returns its id; what stands in the same '
+  'profile field or slot is superseded. The id itself where the memory is current';
+
+create function memory_undo(subject text, decision_id bigint) returns text
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  key constant uuid := _subject_locked(subject);
+  this decision;
+  about memory;
+  other memory;
+  written memory;
+  why text;
+begin
+  select * into this from decision d where d.subject_key = key and d.id = decision_id for update;
+  if this.id is null then
+    raise no_data_found using message = 'decision not found', detail = format('The subject has no decision %s.', decision_id);
+  elsif this.undone_at is not null then
+    raise object_not_in_prerequisite_state using
+      message = 'decision is already undone', detail = format('Decision %s was undone at %s.', this.id, _iso(this.undone_at));
+  end if;
+  why := format('undoes "%s: %s"', this.decision, this.reason);
+  select * into about from memory m where m.subject_key = key and m.id = this.memory_id;
+  select * into other from memory m where m.subject_key = key and m.id = this.other_id;
+  case
+    when this.decision = 'reinforced' then
+      update memory m
+      set seen_count = greatest(m.seen_count - 1, 1), importance = coalesce((b.before).importance, m.importance),
+          is_static = coalesce((b.before).is_static, m.is_static),
+          forget_after = case when b.before is null then m.forget_after else (b.before).forget_after end
+      from (select case when not exists (select from decision d where d.subject_key = key and d.memory_id = this.memory_id and d.id > this.id
+                                         and d.decision = 'reinforced' and d.undone_at is null)
+                   then jsonb_populate_record(null::memory, this.details -> 'before') end as before) b
+      where m.subject_key = key and m.id = this.memory_id;
+      -- The text that was taken for a paraphrase becomes a memory of its own.
+      if this.content is not null then
+        written := jsonb_populate_record(null::memory, this.details -> 'memory');
+        written.subject_key := key;
+        written.content := this.content;
+        written.slot := null;
+        written := _memory_insert(written);
+      end if;
+    when this.decision in ('extended', 'derived') then
+      delete from memory_relation r
+      where r.subject_key = key and r.from_id = this.memory_id and r.to_id = this.other_id
+        and r.relation = case this.decision when 'extended' then 'extends' else 'derives' end;
+    when this.decision = 'rejected' and this.details ? 'memory' then
+      written := jsonb_populate_record(null::memory, this.details -> 'memory');
+      written.subject_key := key;
+      written.id := null;
+      written := _memory_revive(written, why);
+      if _is_current(about) and _statement_relation(written.content, about.content, _subject_name(key)) = 'contradicts' then
+        perform _memory_close(about, 'contradicted', why, written.id);
+      end if;
+    when not _is_current(about) and this.decision in ('forgotten', 'contradicted', 'expired') and about.superseded_at is null then
+      written := _memory_revive(about, why);
+    when this.decision = 'superseded' and _is_current(about) then
+      written := _memory_revive(other, why);
+    when this.decision = 'restored' and _is_current(about) then
+      written := _memory_close(about, 'forgotten', why);
+    else
+      raise object_not_in_prerequisite_state using
+        message = format('decision %s can no longer be undone', this.id),
+        detail = 'The memory it was about has changed since, or nothing was written down to undo it by.',
+        hint = 'memory_profile.memory_history() has its versions, and memory_restore() brings any of them back.';
+  end case;
+  update decision d set undone_at = clock_timestamp() where d.subject_key = key and d.id = decision_id;
+  update subject s set updated_at = now() where s.subject_key = key and s.updated_at <> now();
+  return coalesce(written.id, this.memory_id);
+end
+$$;
+comment on function memory_undo(text, bigint) is
+  'Takes back a decision that memory_decisions() lists, and returns the id of the memory that stands: what was replaced, denied or forgotten comes '
+  'back as a new version, a text that was taken for a paraphrase becomes a memory of its own, and what was rejected is written';
+
+-- Expiry and purging -----------------------------------------------------------------------------------------------------
+
+create function memories_expire(max_memories integer default 10000) returns integer
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  key uuid;
+  known memory;
+  expired integer := 0;
+begin
+  for key in
+    select m.subject_key
+    from memory m
+    where m.forget_after <= now() and m.field_key is null and m.superseded_at is null and m.forgotten_at is null
+    group by m.subject_key
+    limit max_memories
+  loop
+    -- Whoever holds the subject is not waited for: what has expired is not current in the meantime either.
+    perform from subject s where s.subject_key = key for update skip locked;
+    continue when not found;
+    for known in
+      select m.* from memory m
+      where m.subject_key = key and m.forget_after <= now() and m.field_key is null and m.superseded_at is null and m.forgotten_at is null
+      limit max_memories - expired
+    loop
+      perform _memory_close(known, 'expired', coalesce(known.forget_reason, 'its time has passed'), null, known.forget_after);
+      expired := expired + 1;
+    end loop;
+    exit when expired >= max_memories;
+  end loop;
+  return expired;
+end
+$$;
+comment on function memories_expire(integer) is
+  'Writes down which memories have expired: they are forgotten as of their forget_after. Returns how many. The job queue calls it; nothing depends on when';
+
+create function memories_purge(older_than interval default null) returns integer
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  key uuid;
+  chain memory;
+  purged integer := 0;
+begin
+  for key in
+    select distinct m.subject_key
+    from memory m
+    join project p on p.id = m.project_id
+    where m.superseded_at is null
+      and m.forgotten_at < now() - coalesce(older_than, make_interval(days => (p.settings ->> 'keep_forgotten_days')::integer))
+  loop
+    perform from subject s where s.subject_key = key for update skip locked;
+    continue when not found;
+    for chain in
+      select m.*
+      from memory m
+      join project p on p.id = m.project_id
+      where m.subject_key = key and m.superseded_at is null
+        and m.forgotten_at < now() - coalesce(older_than, make_interval(days => (p.settings ->> 'keep_forgotten_days')::integer))
+    loop
+      perform _memory_unsign(chain);
+      delete from memory m where m.subject_key = key and m.root_id = chain.root_id;
+      purged := purged + 1;
+    end loop;
+  end loop;
+  return purged;
+end
+$$;
+comment on function memories_purge(interval) is
+  'Removes for good, with all their versions, what was forgotten longer ago than this, or than the project''s setting keep_forgotten_days, and returns '
+  'how many memories; without either, nothing is ever purged';
+
+-- What the job queue does when it has nothing else to do.
+create function _maintain() returns integer
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  return memories_expire() + memories_purge();
+end
+$$;

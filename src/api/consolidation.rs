@@ -1,0 +1,35 @@
+//! How a statement stands to those that are known, for the rule book of sql/33_consolidation.sql.
+
+use pgrx::prelude::*;
+use rules::same::{MIN_COSINE, Statement, same_value};
+
+/// A hash that statements share that say the same or contradict each other; NULL for what is no single statement.
+#[pg_extern(immutable, parallel_safe)]
+fn _gist(content: &str, subject_name: Option<&str>) -> Option<i64> {
+    Some(Statement::read(content, subject_name)?.gist())
+}
+
+/// The gists of the statements that this one may be a detail of.
+#[pg_extern(immutable, parallel_safe)]
+fn _gists_of_beginnings(content: &str, subject_name: Option<&str>) -> Vec<i64> {
+    Statement::read(content, subject_name).map(|statement| statement.gists_of_beginnings()).unwrap_or_default()
+}
+
+/// How a new statement stands to a known one: `same`, `contradicts`, `extends`, or NULL.
+#[pg_extern(immutable, parallel_safe)]
+fn _statement_relation(content: &str, known: &str, subject_name: Option<&str>) -> Option<&'static str> {
+    let (new, known) = (Statement::read(content, subject_name)?, Statement::read(known, subject_name)?);
+    Some(new.relation_to(&known)?.as_str())
+}
+
+/// Whether two values of a slot name the same.
+#[pg_extern(immutable, parallel_safe)]
+fn _same_value(a: Option<&str>, b: Option<&str>) -> bool {
+    a.zip(b).is_some_and(|(a, b)| same_value(a, b))
+}
+
+/// The cosine below which a paraphrase is not taken for one.
+#[pg_extern(immutable, parallel_safe)]
+fn _least_cosine() -> f64 {
+    MIN_COSINE
+}
