@@ -3,6 +3,8 @@
 //! It is a convenience. The same jobs run by `CALL memory_profile.run_jobs()` from any client, so that the product is
 //! whole where nobody may preload a library.
 
+pub mod http;
+
 use std::time::Duration;
 
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, SignalWakeFlags};

@@ -1,6 +1,7 @@
 //! Points in time as the APIs write them: ISO 8601, UTC, milliseconds, `Z`.
 
 use std::fmt;
+use std::time::SystemTime;
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
@@ -17,6 +18,11 @@ impl fmt::Display for InvalidTime {
 }
 
 impl std::error::Error for InvalidTime {}
+
+/// Reads a point in time as HTTP headers have it, `Sun, 06 Nov 1994 08:49:37 GMT`.
+pub fn parse_http_date(text: &str) -> Option<SystemTime> {
+    Some(jiff::fmt::rfc2822::parse(text).ok()?.timestamp().into())
+}
 
 /// Reads an ISO 8601 point in time and returns microseconds since 1970-01-01 UTC, the resolution of `timestamptz`.
 ///
@@ -126,6 +132,13 @@ mod tests {
         assert_eq!(format_micros(-62_198_755_200_000_000).as_deref(), Some("-000001-01-01T00:00:00.000Z"));
         assert_eq!(format_micros(i64::MAX), None);
         assert_eq!(parse_micros("1969-12-31T23:59:59.9999999Z"), Ok(-1));
+    }
+
+    #[test]
+    fn reads_dates_of_http_headers() {
+        let moment = parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        assert_eq!(moment.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs(), 784_111_777);
+        assert_eq!(parse_http_date("1994-11-06T08:49:37Z"), None);
     }
 
     #[test]
