@@ -45,7 +45,7 @@ pub extern "C-unwind" fn memory_profile_worker_main(index: pg_sys::Datum) {
     let Some(database) = databases.get(index.value()) else { return };
     BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
     BackgroundWorker::connect_worker_to_spi(Some(database), None);
-    while BackgroundWorker::wait_latch(Some(gucs::worker_naptime())) {
+    while BackgroundWorker::wait_latch(Some(gucs::worker_naptime())) && !http::is_shutting_down() {
         if BackgroundWorker::sighup_received() {
             #[allow(unsafe_code)]
             // SAFETY: called between transactions on the worker's main thread, as every backend does on SIGHUP.
@@ -53,7 +53,7 @@ pub extern "C-unwind" fn memory_profile_worker_main(index: pg_sys::Datum) {
                 pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP);
             }
         }
-        while !BackgroundWorker::sigterm_received() && run_next_job() {}
+        while !http::is_shutting_down() && run_next_job() {}
     }
     // Told to end, by a shutdown or because its database is being dropped. The postmaster starts only those again that
     // end with an error, and during a shutdown it starts none.
