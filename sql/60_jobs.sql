@@ -15,6 +15,7 @@ create table job (
   payload_sha256 bytea,
   payload_bytes integer,
   status text not null default 'queued' check (status in ('queued', 'running', 'done', 'failed')),
+  waits boolean not null default false,
   attempts integer not null default 0,
   max_attempts integer not null default 5,
   error text,
@@ -27,10 +28,12 @@ create table job (
   primary key (subject_key, id),
   foreign key (subject_key, project_id) references subject (subject_key, project_id) on delete cascade
 );
-create index job_open on job (run_after, sequence) where status in ('queued', 'running');
+create index job_open on job (run_after, sequence) where status in ('queued', 'running') and not waits;
+create index job_waiting on job (run_after, sequence) where status = 'queued' and waits;
 create index job_open_of_subject on job (subject_key, sequence) where status in ('queued', 'running');
 comment on table job is 'Work to do after commit, and what became of it';
 comment on column job.payload is 'The raw input; deleted when the job is done, only its length and checksum stay';
+comment on column job.waits is 'Whether a language model has still to read its text';
 select _isolate('job');
 
 create function _job_enqueue(key uuid, job_kind text, payload text, input_type text default null, document_id text default null) returns uuid
@@ -80,7 +83,7 @@ as $$
     select j.subject_key, j.id
     from job j
     where (j.status = 'queued' or (j.status = 'running' and j.locked_until < clock_timestamp()))
-      and j.run_after <= clock_timestamp()
+      and not j.waits and j.run_after <= clock_timestamp()
       and not exists (select from job earlier
                       where earlier.subject_key = j.subject_key and earlier.sequence < j.sequence
                         and earlier.status in ('queued', 'running') and earlier.kind <> 'embed')
@@ -160,6 +163,11 @@ declare
   claimed record;
   run integer := 0;
 begin
+  perform memory_profile._ask_nobody();
+  commit;
+  if memory_profile._may_ask() then
+    call memory_profile._ask_models();
+  end if;
   while max_jobs is null or run < max_jobs loop
     select * into claimed from memory_profile._job_claim();
     exit when claimed.job_id is null;
@@ -235,7 +243,7 @@ comment on function embeddings_refresh() is
 
 -- Learning ---------------------------------------------------------------------------------------------------------------
 
--- Applies what the built-in extractor finds in a text, by the same rules as every other writer.
+-- Applies what was found in a text, by the same rules as every other writer.
 create function _apply_extraction(
   key uuid, extraction jsonb, job uuid, source text, source_document text default null, conversation text default null
 ) returns jsonb
@@ -285,7 +293,8 @@ begin
       'fields', profile_get((select external_id from subject where subject_key = key)), 'updated_at', _iso(now())));
   end if;
   return jsonb_build_object('fields', fields_written, 'rejected', fields_rejected, 'memories', memory_ids,
-                            'notes', coalesce(extraction -> 'notes', '[]'));
+                            'notes', coalesce(extraction -> 'notes', '[]'))
+    || jsonb_strip_nulls(jsonb_build_object('model', extraction -> 'model', 'tokens', extraction -> 'tokens'));
 end
 $$;
 
@@ -329,7 +338,7 @@ create function _learn(key uuid, data text, input_type text, job uuid) returns j
 language sql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
-  select _apply_extraction(key, _extract(data, input_type, now(), profile_schema_get() -> 'fields', _subject_name(key)), job, 'chat')
+  select _apply_extraction(key, _extraction(key, job, data, input_type, now()), job, 'chat')
 $$;
 
 create function _document_process(key uuid, source_id text, job uuid) returns jsonb
@@ -351,7 +360,7 @@ begin
   end if;
   if source.task_type = 'memory' then
     outcome := outcome || _apply_extraction(key,
-      _extract(source.content, source.type, coalesce(source.document_date, source.created_at), profile_schema_get() -> 'fields', _subject_name(key)),
+      _extraction(key, job, source.content, source.type, coalesce(source.document_date, source.created_at)),
       job, 'document', source.id, case source.type when 'conversation' then source.custom_id end);
     perform _forget_unsupported(key, source.id,
       array(select jsonb_array_elements_text(outcome -> 'memories')), job, 'source document changed');

@@ -31,7 +31,8 @@ extension_sql_file!(
     requires = ["search", _field_sentence, _profile_summary, _trait_type, _uuid_or_null]
 );
 extension_sql_file!("../sql/60_jobs.sql", name = "jobs", requires = ["portability", _extract]);
-extension_sql_file!("../sql/70_http.sql", name = "http", requires = ["jobs"]);
+extension_sql_file!("../sql/63_models.sql", name = "models", requires = ["jobs", _chat_endpoint]);
+extension_sql_file!("../sql/70_http.sql", name = "http", requires = ["models"]);
 extension_sql_file!("../sql/70_http_members.sql", name = "http_members", requires = ["http"]);
 extension_sql_file!("../sql/71_http_supermemory.sql", name = "http_supermemory", requires = ["http_members"]);
 extension_sql_file!(

@@ -4,7 +4,7 @@
 mod checks;
 mod embedding;
 mod identity;
-mod learning;
+pub mod learning;
 mod profiles;
 mod search;
 mod signing;

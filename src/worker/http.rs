@@ -15,7 +15,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use pgrx::pg_sys;
 use ureq::Agent;
+use ureq::config::Config;
+use ureq::http::Uri;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
 /// Bytes of an answer's body; beyond it the answer is refused, since it has to fit into memory.
 const MAX_BODY: u64 = 8 << 20;
@@ -24,7 +28,7 @@ const MAX_BODY: u64 = 8 << 20;
 const STEP: Duration = Duration::from_millis(100);
 
 /// What the thread may need beyond the time limit, to say that it has passed.
-const GRACE: Duration = Duration::from_secs(2);
+pub const GRACE: Duration = Duration::from_secs(2);
 
 /// An answer, whatever its status.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,6 +60,8 @@ pub enum HttpError {
     Tls(String),
     /// What came is not HTTP.
     Protocol,
+    /// The host has an address that may not be called.
+    PrivateAddress,
     /// The server is shutting down.
     ShuttingDown,
 }
@@ -71,6 +77,9 @@ impl std::fmt::Display for HttpError {
             HttpError::Connection(kind) => write!(f, "the connection failed: {kind}"),
             HttpError::Tls(cause) => write!(f, "no secure connection: {cause}"),
             HttpError::Protocol => write!(f, "the answer is not HTTP"),
+            HttpError::PrivateAddress => {
+                write!(f, "the address is one of this machine, of a private network, or reserved")
+            }
             HttpError::ShuttingDown => write!(f, "the server is shutting down"),
         }
     }
@@ -78,11 +87,33 @@ impl std::fmt::Display for HttpError {
 
 impl std::error::Error for HttpError {}
 
-/// Sends a request and waits for its answer; every status is an answer, and a redirection is not followed.
-pub fn post(url: &str, headers: &[(&str, &str)], body: &[u8], timeout: Duration) -> Result<Reply, HttpError> {
+/// Who may be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destinations {
+    /// Anybody: an administrator has chosen the URL.
+    Any,
+    /// The public internet: a user has.
+    Public,
+}
+
+/// Sends a request; `done` is called with the answer on the thread that has it. Every status is an answer, and a redirection
+/// is not followed.
+pub fn start(
+    url: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+    timeout: Duration,
+    destinations: Destinations,
+    done: impl FnOnce(Result<Reply, HttpError>) + Send + 'static,
+) -> Result<(), HttpError> {
     let request = request(url, headers, body)?;
+    undisturbed(move || done(exchange(request, timeout, destinations)))
+}
+
+/// Sends a request to anybody and waits for the answer.
+pub fn post(url: &str, headers: &[(&str, &str)], body: &[u8], timeout: Duration) -> Result<Reply, HttpError> {
     let (sender, receiver) = mpsc::sync_channel(1);
-    undisturbed(move || sender.send(exchange(request, timeout)))?;
+    start(url, headers, body, timeout, Destinations::Any, move |answer| drop(sender.send(answer)))?;
     let begin = Instant::now();
     loop {
         match receiver.recv_timeout(STEP) {
@@ -123,7 +154,7 @@ fn undisturbed<T>(work: impl FnOnce() -> T + Send + 'static) -> Result<(), HttpE
 type Request = ureq::http::Request<Vec<u8>>;
 
 fn request(url: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Request, HttpError> {
-    let url: ureq::http::Uri = url.parse().map_err(|_| HttpError::Url)?;
+    let url: Uri = url.parse().map_err(|_| HttpError::Url)?;
     if !matches!(url.scheme_str(), Some("http" | "https")) || url.host().is_none_or(str::is_empty) {
         return Err(HttpError::Url);
     }
@@ -132,21 +163,45 @@ fn request(url: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Request, 
     request.body(body.to_vec()).map_err(|_| HttpError::Header)
 }
 
-/// One agent for the life of the process, so that connections are kept open and the system's certificates are read once.
-fn agent() -> &'static Agent {
-    static AGENT: OnceLock<Agent> = OnceLock::new();
-    AGENT.get_or_init(|| {
-        Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            // The environment of the server decides nothing about where its data goes.
-            .proxy(None)
-            .user_agent(concat!("memory_profile/", env!("CARGO_PKG_VERSION")))
-            .tls_config(TlsConfig::builder().root_certs(root_certificates()).build())
-            .build()
-            .into()
-    })
+/// One agent of each kind for the life of the process, so that connections are kept open and the system's certificates are
+/// read once. A connection that is kept open is one that was allowed.
+fn agent(destinations: Destinations) -> &'static Agent {
+    static ANY: OnceLock<Agent> = OnceLock::new();
+    static PUBLIC: OnceLock<Agent> = OnceLock::new();
+    match destinations {
+        Destinations::Any => ANY.get_or_init(|| config().into()),
+        Destinations::Public => {
+            PUBLIC.get_or_init(|| Agent::with_parts(config(), DefaultConnector::default(), PublicResolver::default()))
+        }
+    }
+}
+
+fn config() -> Config {
+    Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        // The environment of the server decides nothing about where its data goes.
+        .proxy(None)
+        .user_agent(concat!("memory_profile/", env!("CARGO_PKG_VERSION")))
+        .tls_config(TlsConfig::builder().root_certs(root_certificates()).build())
+        .build()
+}
+
+/// Finds public addresses only. What it finds is what is connected to, so that a name which leads elsewhere the next time
+/// it is asked gains nothing.
+#[derive(Debug, Default)]
+struct PublicResolver(DefaultResolver);
+
+impl Resolver for PublicResolver {
+    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let found = self.0.resolve(uri, config, timeout)?;
+        if found.iter().all(|address| rules::address::is_public(address.ip())) {
+            Ok(found)
+        } else {
+            Err(ureq::Error::Other(HttpError::PrivateAddress.into()))
+        }
+    }
 }
 
 /// The certificates that the system trusts, an administrator's own among them, or Mozilla's where the system has none.
@@ -156,8 +211,8 @@ fn root_certificates() -> RootCerts {
     if certificates.is_empty() { RootCerts::WebPki } else { RootCerts::new_with_certs(&certificates) }
 }
 
-fn exchange(request: Request, timeout: Duration) -> Result<Reply, HttpError> {
-    let agent = agent();
+fn exchange(request: Request, timeout: Duration, destinations: Destinations) -> Result<Reply, HttpError> {
+    let agent = agent(destinations);
     let request = agent.configure_request(request).timeout_global(Some(timeout)).build();
     let mut response = agent.run(request).map_err(cause)?;
     let retry_after = response.headers().get("retry-after").and_then(|value| pause(value.to_str().ok()?));
@@ -188,6 +243,7 @@ fn cause(error: ureq::Error) -> HttpError {
         ureq::Error::Io(cause) => HttpError::Connection(cause.kind()),
         ureq::Error::Rustls(cause) => HttpError::Tls(cause.to_string()),
         ureq::Error::Tls(cause) => HttpError::Tls(cause.to_owned()),
+        ureq::Error::Other(cause) if cause.is::<HttpError>() => HttpError::PrivateAddress,
         ureq::Error::ConnectionFailed => HttpError::Connection(io::ErrorKind::NotConnected),
         _ => HttpError::Protocol,
     }
@@ -224,7 +280,7 @@ mod tests {
     fn send(answer: impl Into<Vec<u8>>, delay: Duration) -> (Result<Reply, HttpError>, String) {
         let (url, server) = serve(answer.into(), delay);
         let request = request(&url, &[("authorization", "Bearer secret"), ("x-a", "b")], b"{}").unwrap();
-        let reply = exchange(request, Duration::from_millis(400));
+        let reply = exchange(request, Duration::from_millis(400), Destinations::Any);
         (reply, server.join().unwrap().to_lowercase())
     }
 
@@ -287,8 +343,18 @@ mod tests {
     #[test]
     fn nobody_there() {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let reply = exchange(request(&format!("http://{free}"), &[], b"").unwrap(), Duration::from_secs(2));
+        let reply =
+            exchange(request(&format!("http://{free}"), &[], b"").unwrap(), Duration::from_secs(2), Destinations::Any);
         assert_eq!(reply, Err(HttpError::Connection(io::ErrorKind::ConnectionRefused)));
+    }
+
+    #[test]
+    fn some_may_call_the_public_only() {
+        for host in ["127.0.0.1:1", "[::1]:1", "localhost:1", "169.254.169.254", "10.0.0.1", "[::ffff:127.0.0.1]:1"] {
+            let request = request(&format!("http://{host}/"), &[], b"").unwrap();
+            let reply = exchange(request, Duration::from_secs(2), Destinations::Public);
+            assert_eq!(reply, Err(HttpError::PrivateAddress), "{host}");
+        }
     }
 
     #[test]

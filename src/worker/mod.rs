@@ -1,9 +1,11 @@
-//! The background worker: one process per database that the administrator named, running the job queue after commit.
+//! The background worker: for each database that the administrator named, processes that run the job queue after commit,
+//! and one that asks the language model.
 //!
 //! It is a convenience. The same jobs run by `CALL memory_profile.run_jobs()` from any client, so that the product is
 //! whole where nobody may preload a library.
 
 pub mod http;
+mod models;
 
 use std::time::Duration;
 
@@ -25,35 +27,49 @@ pub fn register() {
         return;
     }
     for (index, database) in gucs::worker_databases().iter().enumerate() {
-        BackgroundWorkerBuilder::new(&format!("memory_profile jobs of {database}"))
-            .set_type("memory_profile jobs")
-            .set_library("memory_profile")
-            .set_function("memory_profile_worker_main")
-            .set_argument((index as i32).into_datum())
-            .set_restart_time(Some(RESTART))
-            .enable_spi_access()
-            .load();
+        start("jobs", database, index, "memory_profile_worker_main");
+        start("models", database, index, "memory_profile_models_main");
     }
 }
 
-/// The life of one worker; its argument is the place of its database in the setting.
+/// Has the postmaster start a process; its argument is the place of its database in the setting.
+fn start(task: &str, database: &str, index: usize, function: &str) {
+    BackgroundWorkerBuilder::new(&format!("memory_profile {task} of {database}"))
+        .set_type(&format!("memory_profile {task}"))
+        .set_library("memory_profile")
+        .set_function(function)
+        .set_argument((index as i32).into_datum())
+        .set_restart_time(Some(RESTART))
+        .enable_spi_access()
+        .load();
+}
+
+/// The life of a process that runs jobs.
 #[pg_guard]
 #[unsafe(no_mangle)]
 #[allow(unsafe_code)]
 pub extern "C-unwind" fn memory_profile_worker_main(index: pg_sys::Datum) {
+    live(index, || while !http::is_shutting_down() && run_next_job() {});
+}
+
+/// The life of the process that asks the language model.
+#[pg_guard]
+#[unsafe(no_mangle)]
+#[allow(unsafe_code)]
+pub extern "C-unwind" fn memory_profile_models_main(index: pg_sys::Datum) {
+    let mut asker = models::Asker::new(models::InWorker);
+    live(index, || asker.work());
+}
+
+/// Connects to a database and does its work, again and again until the process is told to end.
+fn live(index: pg_sys::Datum, mut work: impl FnMut()) {
     let databases = gucs::worker_databases();
     let Some(database) = databases.get(index.value()) else { return };
     BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
     BackgroundWorker::connect_worker_to_spi(Some(database), None);
     while BackgroundWorker::wait_latch(Some(gucs::worker_naptime())) && !http::is_shutting_down() {
-        if BackgroundWorker::sighup_received() {
-            #[allow(unsafe_code)]
-            // SAFETY: called between transactions on the worker's main thread, as every backend does on SIGHUP.
-            unsafe {
-                pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP);
-            }
-        }
-        while !http::is_shutting_down() && run_next_job() {}
+        reload_settings();
+        work();
     }
     // Told to end, by a shutdown or because its database is being dropped. The postmaster starts only those again that
     // end with an error, and during a shutdown it starts none.
@@ -64,21 +80,36 @@ pub extern "C-unwind" fn memory_profile_worker_main(index: pg_sys::Datum) {
     }
 }
 
+/// Reads the configuration again, if the postmaster says so. For the time between transactions.
+fn reload_settings() {
+    if BackgroundWorker::sighup_received() {
+        #[allow(unsafe_code)]
+        // SAFETY: called between transactions on the worker's main thread, as every backend does on SIGHUP.
+        unsafe {
+            pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP);
+        }
+    }
+}
+
 /// Claims a job in one transaction and runs it in the next; false when there is none.
 fn run_next_job() -> bool {
     let Some((key, job)) = BackgroundWorker::transaction(claim) else { return false };
-    BackgroundWorker::transaction(move || run(key, job));
+    BackgroundWorker::transaction(move || call("select memory_profile._job_run($1, $2)", &[key.into(), job.into()]));
     true
 }
 
+fn is_installed() -> bool {
+    Spi::connect(|client| {
+        let query = "select 1 from pg_catalog.pg_extension where extname = 'memory_profile'";
+        !client.select(query, Some(1), &[]).unwrap_or_report().is_empty()
+    })
+}
+
 fn claim() -> Option<(pgrx::Uuid, pgrx::Uuid)> {
+    if !is_installed() {
+        return None;
+    }
     Spi::connect_mut(|client| {
-        let installed = client
-            .select("select 1 from pg_catalog.pg_extension where extname = 'memory_profile'", Some(1), &[])
-            .unwrap_or_report();
-        if installed.is_empty() {
-            return None;
-        }
         let claimed = client
             .update("select key, job_id from memory_profile._job_claim() where job_id is not null", Some(1), &[])
             .unwrap_or_report();
@@ -87,8 +118,9 @@ fn claim() -> Option<(pgrx::Uuid, pgrx::Uuid)> {
     })
 }
 
-fn run(key: pgrx::Uuid, job: pgrx::Uuid) {
+/// Runs a statement whose result does not matter.
+fn call(query: &str, arguments: &[pgrx::datum::DatumWithOid<'_>]) {
     Spi::connect_mut(|client| {
-        client.update("select memory_profile._job_run($1, $2)", Some(1), &[key.into(), job.into()]).unwrap_or_report();
+        client.update(query, Some(1), arguments).unwrap_or_report();
     });
 }

@@ -19,7 +19,7 @@ pub use answer::read;
 pub use pieces::{Piece, pieces};
 pub use request::request;
 
-use crate::extract::{FieldSpec, Input};
+use crate::extract::{Extraction, FieldSpec, Input, Message, extract};
 
 /// Bytes of text that one request holds: some 3,000 tokens, so that the memories of it fit into one answer, which many
 /// servers end after 4,096 tokens.
@@ -84,6 +84,20 @@ impl fmt::Display for BadAnswer {
 }
 
 impl std::error::Error for BadAnswer {}
+
+/// What the built-in extractor finds in a piece: what is learned from it when the model's answer cannot be used.
+pub fn without_model(question: &Question<'_>, piece: &Piece, messages: &[Message]) -> Extraction {
+    if messages.is_empty() {
+        return extract(&Input { text: &piece.text, ..question.input });
+    }
+    let mut found = extract(&question.input);
+    let said = messages.get(piece.turns.clone()).unwrap_or_default();
+    found.memories.retain(|memory| memory.message.is_some_and(|turn| piece.turns.contains(&turn)));
+    found.fields.retain(|field| {
+        said.iter().any(|turn| turn.span.start <= field.evidence.start && field.evidence.end <= turn.span.end)
+    });
+    found
+}
 
 /// What is believed of an answer.
 #[derive(Clone, Debug, Default, PartialEq)]

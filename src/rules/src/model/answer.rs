@@ -141,6 +141,8 @@ fn value(field: &FieldSpec, given: &Value, text: &str) -> Option<Value> {
     let value = validate(field_type, &field.enum_values, given).ok()?;
     let fits = match (&field.pattern, &value) {
         (Some(pattern), Value::String(value)) => matches_pattern(pattern, value, text),
+        // A database has no place for it.
+        _ if value.to_string().contains("\\u0000") => false,
         _ => true,
     };
     fits.then_some(value)

@@ -272,6 +272,8 @@ fn what_is_malformed_is_left_out_and_said() {
                 {"key": "age", "value": "old", "confidence": 0.9},
                 {"key": "plan", "value": "gold", "confidence": 0.9},
                 {"key": "last_order", "value": "9999", "confidence": 0.9},
+                {"key": "city", "value": "Ro\u{0}me", "confidence": 0.9},
+                {"key": "interests", "value": ["a\u{0}b"], "confidence": 0.9},
                 {"key": "password", "value": "x", "confidence": 0.9},
             ],
             "memories": [memory(&long), unnamed, strange, "User sings.", forged, memory("user LIKES jazz."), memory("User\u{0} x")],
@@ -286,7 +288,7 @@ fn what_is_malformed_is_left_out_and_said() {
         answer.notes,
         [
             "left out 5 of the model's memories: malformed, too long or too many",
-            "left out the model's values of these fields: age, plan, last_order, one that the schema does not have",
+            "left out the model's values of these fields: age, plan, last_order, city, interests, one that the schema does not have",
         ]
     );
 }
@@ -332,4 +334,23 @@ fn a_fence_around_the_answer_is_forgiven() {
     let (piece, messages) = piece_of(&question);
     let body = completion("```json\n{\"fields\": [], \"memories\": []}\n```");
     assert_eq!(read(&body, &question, &piece, &messages).unwrap().tokens, (900, 80));
+}
+
+#[test]
+fn the_built_in_extractor_reads_the_same_piece() {
+    let schema = schema();
+    let turns: Vec<Value> = (0..200)
+        .map(|turn| json!({"role": "user", "content": format!("I like the number {turn}. {}", "Well. ".repeat(20))}))
+        .chain([json!({"role": "user", "content": "My name is Ada Lovelace."})])
+        .collect();
+    let text = json!(turns).to_string();
+    let question = question(&text, &schema);
+    let (pieces, messages) = pieces(&question.input);
+    assert!(pieces.len() > 1);
+    let found: Vec<Extraction> = pieces.iter().map(|piece| without_model(&question, piece, &messages)).collect();
+    let whole = extract(&question.input);
+    assert_eq!(found.iter().map(|found| found.memories.len()).sum::<usize>(), whole.memories.len());
+    assert!(found[0].memories.iter().any(|memory| memory.content.contains("number 3")));
+    let named = |found: &Extraction| found.fields.iter().any(|field| field.key == "name");
+    assert!(!named(&found[0]) && named(found.last().unwrap()));
 }
