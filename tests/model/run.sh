@@ -13,9 +13,10 @@ ENDPOINT=$TEST/model-endpoint
 
 start_endpoint() {
   make_server_dir "$ENDPOINT"
-  rm -f "$ENDPOINT"/{port,requests,pid}
+  rm -f "$ENDPOINT"/{port,requests,pid,wrong}
   printf '%s\n' "$KEY" | as_server tee "$ENDPOINT/key" >/dev/null
   as_server python3 -B - "$ENDPOINT" "$KEY" <"$HERE/endpoint.py" &
+  disown
   wait_for 10 test -s "$ENDPOINT/port"
 }
 
