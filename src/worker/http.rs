@@ -10,7 +10,7 @@
 use std::io;
 use std::sync::OnceLock;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use pgrx::pg_sys;
 use ureq::Agent;
@@ -229,6 +229,7 @@ fn cause(error: ureq::Error) -> HttpError {
 mod tests {
     use std::io::{Read, Write};
     use std::net::TcpListener;
+    use std::time::Instant;
 
     use super::*;
 

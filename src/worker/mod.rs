@@ -49,7 +49,7 @@ fn start(task: &str, database: &str, index: usize, function: &str) {
 #[unsafe(no_mangle)]
 #[allow(unsafe_code)]
 pub extern "C-unwind" fn memory_profile_worker_main(index: pg_sys::Datum) {
-    live(index, || while !http::is_shutting_down() && run_next_job() {});
+    live(index, || while !is_told_to_end() && run_next_job() {});
 }
 
 /// The life of the process that asks the language model.
@@ -59,6 +59,12 @@ pub extern "C-unwind" fn memory_profile_worker_main(index: pg_sys::Datum) {
 pub extern "C-unwind" fn memory_profile_models_main(index: pg_sys::Datum) {
     let mut asker = models::Asker::new(models::InWorker);
     live(index, || asker.work());
+}
+
+/// Whether this process has to end, because it was told to or because the server is gone: one that goes on keeps the server
+/// from starting again.
+fn is_told_to_end() -> bool {
+    !BackgroundWorker::wait_latch(Some(Duration::ZERO)) || http::is_shutting_down()
 }
 
 /// Connects to a database and does its work, again and again until the process is told to end.

@@ -25,7 +25,7 @@ use rules::model::{self, Piece, Question};
 use serde_json::{Value, json};
 
 use super::http::{self, Destinations, HttpError, Reply};
-use super::{call, is_installed, reload_settings};
+use super::{call, is_installed, is_told_to_end, reload_settings};
 use crate::api::learning;
 use crate::error::{Result, report};
 use crate::gucs::{self, Chat};
@@ -44,8 +44,8 @@ pub trait Transactions {
     /// Runs something in a transaction of its own.
     fn run<T>(&self, work: impl FnOnce() -> T + UnwindSafe + RefUnwindSafe) -> T;
 
-    /// Sees to signals, between transactions.
-    fn attend(&self);
+    /// Sees to signals, between transactions; false when this process has to end.
+    fn go_on(&self) -> bool;
 }
 
 /// In a background worker.
@@ -56,8 +56,9 @@ impl Transactions for InWorker {
         BackgroundWorker::transaction(work)
     }
 
-    fn attend(&self) {
+    fn go_on(&self) -> bool {
         reload_settings();
+        !is_told_to_end()
     }
 }
 
@@ -78,8 +79,9 @@ impl Transactions for InSession {
         result
     }
 
-    fn attend(&self) {
+    fn go_on(&self) -> bool {
         pgrx::check_for_interrupts!();
+        true
     }
 }
 
@@ -163,10 +165,7 @@ impl<T: Transactions> Asker<T> {
 
     /// Asks about what is due and keeps what is answered, until nothing is due and no answer is awaited.
     pub fn work(&mut self) {
-        loop {
-            if http::is_shutting_down() {
-                return self.release();
-            }
+        while self.transactions.go_on() {
             let chat = gucs::chat();
             if !self.begun || chat.is_none() {
                 self.begin(chat.is_some());
@@ -181,8 +180,8 @@ impl<T: Transactions> Asker<T> {
                 return;
             }
             self.receive();
-            self.transactions.attend();
         }
+        self.release();
     }
 
     /// Gives back what an earlier process of this number has claimed; where there is no model, tells the jobs.
@@ -199,7 +198,8 @@ impl<T: Transactions> Asker<T> {
 
     /// Gives back what is being asked: the answers will come to nobody.
     fn release(&mut self) {
-        if !self.under_way.is_empty() {
+        // Where the server itself is gone, there is nobody to tell.
+        if !self.under_way.is_empty() && http::is_shutting_down() {
             self.transactions.run(|| call("select memory_profile._ask_release()", &[]));
             self.under_way.clear();
         }
