@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
-# Prints the benchmarks: benches/run.sh [sql | embedder | vector | search | kernels]…, all five by default.
+# Prints the benchmarks: benches/run.sh [sql | learning | embedder | vector | search | kernels]…, all six by default.
 #
 # docs/benchmarks.md says what they measure and how to read them. No time is judged here: the exit status tells whether
 # everything ran, and whether what was compared gave the same results.
 #
 #   BENCH_SECONDS    how long each line of a table is measured
 #   BENCH_MEMORIES   memories of the largest subject that is searched; the others have 100 and 1,000
+#   BENCH_JOBS       texts that are learned from
 #   BENCH_ROWS       rows of the vector table that is larger than any cache
 
 source "$(dirname "${BASH_SOURCE[0]}")/../tests/lib/all.sh"
 source "$REPO/benches/lib/setup.sh"
 source "$REPO/benches/lib/sql.sh"
+source "$REPO/benches/lib/learning.sh"
 source "$REPO/benches/lib/vector.sh"
 source "$REPO/benches/lib/search.sh"
 
@@ -18,11 +20,18 @@ BENCH_SECONDS=${BENCH_SECONDS:-3}
 BENCH_MEMORIES=${BENCH_MEMORIES:-20000}
 BENCH_ROWS=${BENCH_ROWS:-100000}
 
-SECTIONS=(sql embedder vector search kernels)
+SECTIONS=(sql learning embedder vector search kernels)
 
 section_sql() {
   bench_cluster sql "$(quietly bench_postgres)"
   sql_benchmarks
+}
+
+section_learning() {
+  local pg_config
+  pg_config=$(quietly bench_postgres)
+  learning_benchmark 1 "$pg_config"
+  learning_benchmark 2 "$pg_config"
 }
 
 section_embedder() {
@@ -52,7 +61,7 @@ prepare() {
   ensure_packages run
   quietly build_tools
   case $1 in
-    sql) quietly bench_postgres ;;
+    sql | learning) quietly bench_postgres ;;
     embedder) quietly cargo_build_example encoder measure ;;
     vector | search) quietly bench_postgres16 ;;
     kernels) quietly cargo_build_example kernels throughput ;;

@@ -108,24 +108,3 @@ language sql stable parallel safe
 as $$
   select to_char(moment at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
 $$;
-
--- What happened, for whoever listens: rows appear when the transaction that caused them commits.
-create table event (
-  subject_key uuid not null,
-  id bigint generated always as identity,
-  project_id uuid not null,
-  type text not null,
-  data jsonb not null,
-  created_at timestamptz not null default now(),
-  primary key (subject_key, id),
-  foreign key (subject_key, project_id) references subject (subject_key, project_id) on delete cascade
-);
-comment on table event is 'Outbox: profile.updated, profile.rejected and the like, one row per committed change';
-select _isolate('event');
-
-create function _emit(key uuid, event_type text, payload jsonb) returns void
-language sql
-set search_path = pg_catalog, memory_profile, pg_temp
-as $$
-  insert into event (subject_key, project_id, type, data) values (key, _project(), event_type, payload)
-$$;

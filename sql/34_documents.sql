@@ -19,6 +19,7 @@ create table document (
   status text not null default 'queued'
     check (status in ('unknown', 'queued', 'extracting', 'chunking', 'embedding', 'indexing', 'done', 'failed')),
   error text,
+  processed_sha256 bytea,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   primary key (subject_key, id),
@@ -28,6 +29,7 @@ create unique index document_custom_id on document (subject_key, custom_id) wher
 create index document_by_id on document (project_id, id);
 create index document_by_custom_id on document (project_id, custom_id) where custom_id is not null;
 comment on table document is 'Texts that memories are drawn from';
+comment on column document.processed_sha256 is 'Checksum of what was last processed: the content, and what else decides what is drawn from it';
 
 create table chunk (
   subject_key uuid not null,
@@ -140,6 +142,31 @@ comment on function message_add(text, text, text, text, text, jsonb, timestamptz
 
 -- Documents --------------------------------------------------------------------------------------------------------------
 
+-- Checksum of all that decides what becomes of a document: the same again is not processed again.
+create function _document_digest(d document) returns bytea
+language plpgsql stable
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  return sha256(convert_to(jsonb_build_array(
+    d.type, d.task_type, extract(epoch from d.document_date), profile_schema_get() -> 'version', d.content)::text, 'UTF8'));
+end
+$$;
+
+-- Queues a document for processing, unless that would change nothing.
+create function _document_enqueue(d document) returns void
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  if d.status in ('done', 'embedding') and d.processed_sha256 = _document_digest(d) then
+    return;
+  end if;
+  update document o set status = 'queued', error = null where o.subject_key = d.subject_key and o.id = d.id;
+  perform _job_enqueue(d.subject_key, 'document', null, null, d.id);
+end
+$$;
+
 create function document_add(
   subject text, content text,
   custom_id text default null, metadata jsonb default '{}', title text default null, type text default 'text',
@@ -151,7 +178,6 @@ as $$
 declare
   key uuid := _subject_for_write(subject);
   known document;
-  new_id text;
 begin
   content := _check_text(content);
   metadata := _check_metadata(coalesce(metadata, '{}'));
@@ -161,19 +187,19 @@ begin
     insert into document (subject_key, id, project_id, custom_id, title, type, url, filepath, content, metadata, task_type, document_date)
     values (key, _new_id('doc'), _project(), document_add.custom_id, document_add.title, document_add.type, document_add.url,
             document_add.filepath, document_add.content, document_add.metadata, document_add.task_type, document_add.document_date)
-    returning id into new_id;
+    returning * into known;
   else
-    new_id := known.id;
     update document d
-    set content = document_add.content, metadata = d.metadata || document_add.metadata, status = 'queued', error = null,
+    set content = document_add.content, metadata = d.metadata || document_add.metadata,
         title = coalesce(document_add.title, d.title), url = coalesce(document_add.url, d.url),
         filepath = coalesce(document_add.filepath, d.filepath), task_type = document_add.task_type,
         document_date = coalesce(document_add.document_date, d.document_date), updated_at = now()
-    where d.subject_key = key and d.id = new_id;
+    where d.subject_key = key and d.id = known.id
+    returning * into known;
   end if;
-  perform _job_enqueue(key, 'document', null, null, new_id);
+  perform _document_enqueue(known);
   update subject s set updated_at = now() where s.subject_key = key;
-  return new_id;
+  return known.id;
 end
 $$;
 comment on function document_add(text, text, text, jsonb, text, text, text, text, text, timestamptz) is
@@ -285,7 +311,24 @@ as $$
   order by b.block
 $$;
 
--- Brings the chunks of a document in line with its content; a chunk that did not change keeps its vector.
+-- Whether the current embedding model has no vector yet for one of the document's chunks.
+create function _awaits_embedding(d document) returns boolean
+language plpgsql stable
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  model constant smallint := _embedding_model_id();
+begin
+  return model is not null and exists (
+    select from chunk c
+    where c.subject_key = d.subject_key and c.document_id = d.id
+      and (select e.chunk_id from chunk_embedding e
+           where e.subject_key = d.subject_key and e.model_id = model and e.chunk_id = c.id) is null);
+end
+$$;
+
+-- Brings the chunks of a document in line with its content. A passage that is still there keeps its vector, also where
+-- new text before it has moved it to another place.
 create function _document_chunk(key uuid, source document) returns integer
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
@@ -294,17 +337,32 @@ declare
   positions integer[];
   contents text[];
   headings text[];
+  moved integer[];
+  vectors chunk_embedding[];
 begin
   select array_agg(c.position order by c.position), array_agg(c.content order by c.position), array_agg(c.heading order by c.position)
   into positions, contents, headings
   from _chunks(source.content, source.type) c;
+
+  select array_agg(w.position), array_agg(e) into moved, vectors
+  from unnest(positions, contents) w (position, content)
+  join (select distinct on (c.content) c.content, c.id from chunk c
+        where c.subject_key = key and c.document_id = source.id order by c.content, c.position) former using (content)
+  join chunk_embedding e on e.subject_key = key and e.chunk_id = former.id
+  where not exists (select from chunk c
+                    where c.subject_key = key and c.document_id = source.id and c.position = w.position and c.content = w.content);
+
   delete from chunk c
-  where c.subject_key = key and c.document_id = source.id
-    and c.content is distinct from contents[array_position(positions, c.position)];
-  insert into chunk (subject_key, document_id, position, project_id, heading, content)
+  where c.subject_key = key and c.document_id = source.id and c.content is distinct from contents[c.position + 1];
+  insert into chunk as c (subject_key, document_id, position, project_id, heading, content)
   select key, source.id, w.position, source.project_id, w.heading, w.content
   from unnest(positions, headings, contents) w (position, heading, content)
-  on conflict (subject_key, document_id, position) do nothing;
+  on conflict (subject_key, document_id, position) do update set heading = excluded.heading
+  where c.heading is distinct from excluded.heading;
+  insert into chunk_embedding (subject_key, model_id, chunk_id, project_id, code, embedding, tokens)
+  select key, m.model_id, source.id || '_' || m.position, source.project_id, m.code, m.embedding, m.tokens
+  from unnest(moved, vectors) m (position, subject_key, model_id, chunk_id, project_id, code, embedding, tokens)
+  on conflict do nothing;
   perform _document_sign(source, _embedding_model_id());
   return coalesce(cardinality(positions), 0);
 end

@@ -1,7 +1,13 @@
 -- Jobs: what is learned after commit. A job row is written in the transaction that caused it, so it exists exactly if
 -- that transaction committed. Whoever runs it, the background worker or CALL run_jobs() from any client, the rules are
--- the same: one subject's jobs run in their order, several subjects' side by side, a failure is recorded and tried again
--- with growing pauses, and after max_attempts the job is left as failed for a person to see.
+-- the same: one subject's jobs run in their order, several subjects' side by side and in turn, a failure is recorded and
+-- tried again with growing pauses, and after max_attempts the job is left as failed for a person to see.
+--
+-- A job is claimed in one transaction and run in the next. Much work is cut into runs of some tens of milliseconds, each
+-- a transaction: between them the subject's lock is free for other writers, and other subjects have their turn.
+--
+-- Whoever runs jobs holds an advisory lock of its session as long as it lives. A job whose claimant's lock is free was
+-- left behind by a process that died, and is run again at once; what that process had not committed never happened.
 
 create table job (
   subject_key uuid not null,
@@ -14,13 +20,18 @@ create table job (
   payload text,
   payload_sha256 bytea,
   payload_bytes integer,
+  extraction jsonb,
+  applied integer not null default 0,
   status text not null default 'queued' check (status in ('queued', 'running', 'done', 'failed')),
   waits boolean not null default false,
+  turn bigint not null default 0,
   attempts integer not null default 0,
   max_attempts integer not null default 5,
+  deaths integer not null default 0,
   error text,
   result jsonb,
   run_after timestamptz not null default now(),
+  worker integer,
   locked_until timestamptz,
   created_at timestamptz not null default now(),
   started_at timestamptz,
@@ -28,22 +39,52 @@ create table job (
   primary key (subject_key, id),
   foreign key (subject_key, project_id) references subject (subject_key, project_id) on delete cascade
 );
-create index job_open on job (run_after, sequence) where status in ('queued', 'running') and not waits;
+create index job_open on job (turn, sequence) where status in ('queued', 'running') and not waits;
 create index job_waiting on job (run_after, sequence) where status = 'queued' and waits;
 create index job_open_of_subject on job (subject_key, sequence) where status in ('queued', 'running');
+create index job_running on job (worker) where status = 'running';
 comment on table job is 'Work to do after commit, and what became of it';
 comment on column job.payload is 'The raw input; deleted when the job is done, only its length and checksum stay';
 comment on column job.waits is 'Whether a language model has still to read its text';
+comment on column job.extraction is 'What was read from the input and is still to be written, the first "applied" memories of which are; deleted when the job is done';
+comment on column job.turn is 'Its place in the fair order of all subjects'' jobs';
+comment on column job.worker is 'The process that claimed it last';
+comment on column job.deaths is 'How many of those that claimed it did not live to finish it, or its latest part';
 select _isolate('job');
 
+-- The turn of the job that was claimed last. A subject's first job gets this turn and each further one the next, so that
+-- the queue serves subjects in turn, however many jobs one of them has.
+create sequence job_turn minvalue 0 start 0;
+
 create function _job_enqueue(key uuid, job_kind text, payload text, input_type text default null, document_id text default null) returns uuid
-language sql
+language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
-  insert into job (subject_key, project_id, kind, input_type, document_id, payload, payload_sha256, payload_bytes)
+declare
+  new_id uuid;
+begin
+  insert into job (subject_key, project_id, kind, input_type, document_id, payload, payload_sha256, payload_bytes, turn)
   values (key, _project(), job_kind, _job_enqueue.input_type, _job_enqueue.document_id, _job_enqueue.payload,
-          sha256(convert_to(_job_enqueue.payload, 'UTF8')), octet_length(_job_enqueue.payload))
-  returning id
+          sha256(convert_to(_job_enqueue.payload, 'UTF8')), octet_length(_job_enqueue.payload),
+          greatest((select last_value from job_turn),
+                   (select j.turn + 1 from job j where j.subject_key = key and j.status in ('queued', 'running') and j.kind <> 'embed'
+                    order by j.sequence desc limit 1)))
+  returning id into new_id;
+  return new_id;
+end
+$$;
+
+-- Sees to it that the texts of a subject without a vector get one. An open job will see them: it waits for the subject's
+-- lock, which the caller holds.
+create function _embed_later(key uuid) returns void
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  if not exists (select from job j where j.subject_key = key and j.status in ('queued', 'running') and j.kind = 'embed') then
+    perform _job_enqueue(key, 'embed', null);
+  end if;
+end
 $$;
 
 create function learn(subject text, data text, input_type text default null) returns uuid
@@ -58,40 +99,129 @@ comment on function learn(text, text, text) is
   'Accepts text, JSON, Markdown, a chat or a log about a subject, for profile fields and memories to be drawn from after commit; '
   'returns the job''s id. The raw data is deleted once it is processed';
 
--- Claims the job that has been due the longest, is not being run, and has no earlier open job of the same subject before
--- it; embedding, which nothing depends on, holds nobody up. A job that its worker did not live to finish is run again
--- until its attempts are used up.
-create function _job_claim(out key uuid, out job_id uuid)
-language sql
+-- Who runs jobs ------------------------------------------------------------------------------------------------------------
+
+-- The class of the advisory locks by which those who run jobs show that they live; the other half is the process id.
+create function _job_lock_class() returns integer
+language sql immutable parallel safe
+as $$
+  select 1349331050
+$$;
+
+-- Begins to run jobs in this session: before the first _job_claim().
+create function _job_worker_begin() returns void
+language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
-  with dead as (
-    update job
-    set status = 'failed', error = 'the worker ended before the job did', finished_at = clock_timestamp(), locked_until = null
-    where status = 'running' and locked_until < clock_timestamp() and attempts >= max_attempts
-    returning subject_key, document_id, error
-  )
-  update document d
-  set status = 'failed', error = dead.error
-  from dead
-  where d.subject_key = dead.subject_key and d.id = dead.document_id;
+begin
+  perform pg_advisory_lock(_job_lock_class(), pg_backend_pid());
+  -- Left by a process of the same number, or by this session when it was interrupted.
+  perform _job_abandon(j.subject_key, j.id) from job j where j.status = 'running' and j.worker = pg_backend_pid();
+end
+$$;
+
+create function _job_worker_end() returns void
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  perform pg_advisory_unlock(_job_lock_class(), pg_backend_pid());
+end
+$$;
+
+-- How often a job may take its process down before it is believed to be the cause.
+create function _job_max_deaths() returns integer
+language sql immutable parallel safe
+as $$
+  select 10
+$$;
+
+-- Puts a job back whose process did not live to finish it. That is no failure of the job, unless it happens often: from
+-- the second time on it waits, and in the end it has failed. Never waits for a lock: what is locked is seen to next time.
+create function _job_abandon(key uuid, abandoned uuid) returns void
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  this job;
+begin
+  perform from subject s where s.subject_key = key for update skip locked;
+  if not found then
+    return;
+  end if;
+  select * into this from job j where j.subject_key = key and j.id = abandoned and j.status = 'running' for update skip locked;
+  if not found then
+    return;
+  end if;
+  this.deaths := this.deaths + 1;
+  this.status := case when this.deaths >= _job_max_deaths() then 'failed' else 'queued' end;
+  update job j
+  set status = this.status, deaths = this.deaths, attempts = greatest(j.attempts - 1, 0), worker = null, locked_until = null,
+      error = 'the worker ended before the job did',
+      finished_at = case this.status when 'failed' then clock_timestamp() end,
+      run_after = clock_timestamp() + case when this.deaths > 1 then power(2, this.deaths - 1) else 0 end * interval '1 second'
+  where j.subject_key = key and j.id = abandoned;
+  perform _job_document_status(this, case this.status when 'failed' then 'failed' else 'queued' end, 'the worker ended before the job did');
+end
+$$;
+
+-- What becomes of a job becomes of its document; of an embed job, of every document that waits for its vectors.
+create function _job_document_status(this job, new_status text, new_error text) returns void
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  if this.kind = 'document' then
+    update document d set status = new_status, error = new_error where d.subject_key = this.subject_key and d.id = this.document_id;
+  elsif this.kind = 'embed' and new_status = 'failed' then
+    update document d set status = new_status, error = new_error where d.subject_key = this.subject_key and d.status = 'embedding';
+  end if;
+end
+$$;
+
+-- Claims the job whose turn it is: due, not being run, and with no earlier open job of the same subject before it.
+-- Embedding, which nothing depends on, holds nobody up, and nobody holds it up. Here too nothing waits for a lock.
+create function _job_claim(out key uuid, out job_id uuid)
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  this job;
+begin
+  perform _job_abandon(j.subject_key, j.id)
+  from job j
+  where j.status = 'running' and j.worker is distinct from pg_backend_pid()
+    and (j.worker is null or j.locked_until < clock_timestamp()
+         -- To be had only when its holder is gone.
+         or pg_try_advisory_xact_lock_shared(_job_lock_class(), j.worker));
 
   update job
-  set status = 'running', attempts = attempts + 1, started_at = clock_timestamp(),
+  set status = 'running', attempts = attempts + 1, started_at = clock_timestamp(), worker = pg_backend_pid(),
       locked_until = clock_timestamp() + interval '10 minutes'
   where (subject_key, id) = (
     select j.subject_key, j.id
     from job j
-    where (j.status = 'queued' or (j.status = 'running' and j.locked_until < clock_timestamp()))
-      and not j.waits and j.run_after <= clock_timestamp()
-      and not exists (select from job earlier
-                      where earlier.subject_key = j.subject_key and earlier.sequence < j.sequence
-                        and earlier.status in ('queued', 'running') and earlier.kind <> 'embed')
-    order by j.run_after, j.sequence
+    where j.status = 'queued' and not j.waits and j.run_after <= clock_timestamp()
+      and (j.kind = 'embed' or not exists (
+        select from job earlier
+        where earlier.subject_key = j.subject_key and earlier.sequence < j.sequence
+          and earlier.status in ('queued', 'running') and earlier.kind <> 'embed'))
+    order by j.turn, j.sequence
     limit 1
     for update skip locked
   )
-  returning subject_key, id
+  returning * into this;
+  key := this.subject_key;
+  job_id := this.id;
+  if this.turn > (select last_value from job_turn) then
+    perform setval('job_turn', this.turn);
+  end if;
+  if this.kind = 'document' then
+    update document d set status = 'extracting'
+    where (d.subject_key, d.id) = (select o.subject_key, o.id from document o
+                                   where o.subject_key = key and o.id = this.document_id and o.status = 'queued' for update skip locked);
+  end if;
+end
 $$;
 
 -- Texts that one run of an embed job gives vectors to, under half a second of work: as long as it holds the subject's
@@ -102,8 +232,16 @@ as $$
   select 64
 $$;
 
--- Runs a claimed job in a subtransaction and records what became of it. An embed job that is not through goes back to
--- the queue.
+-- Memories that one run of a job writes, some tens of milliseconds of work without their vectors: as long as it holds the
+-- subject's lock, other writers of the subject wait.
+create function _apply_batch() returns integer
+language sql immutable parallel safe
+as $$
+  select 64
+$$;
+
+-- Runs a claimed job in a subtransaction and records what became of it. A job that is not through goes back to the queue,
+-- behind the subjects whose turn it is.
 create function _job_run(key uuid, claimed uuid) returns text
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
@@ -111,12 +249,11 @@ as $$
 declare
   this job;
   outcome jsonb;
+  found_in_text jsonb;
   message text;
   detail text;
 begin
-  -- The subject before the job, as every writer and the erasure take them: the other way round they could deadlock.
-  perform from subject s where s.subject_key = key for update;
-  select * into this from job j where j.subject_key = key and j.id = claimed and j.status = 'running' for update;
+  select * into this from job j where j.subject_key = key and j.id = claimed and j.status = 'running' and j.worker = pg_backend_pid();
   if not found then
     return 'gone';
   end if;
@@ -124,32 +261,47 @@ begin
     perform set_config('memory_profile.project', this.project_id::text, true);
   end if;
   begin
+    -- Reading a long text takes a second: it is done before anything is locked.
+    found_in_text := coalesce(this.extraction, _job_extract(this));
+    -- The subject before the job, as every writer and the erasure take them: the other way round they could deadlock.
+    perform from subject s where s.subject_key = key for update;
+    select * into this from job j
+    where j.subject_key = key and j.id = claimed and j.status = 'running' and j.worker = pg_backend_pid() for update;
+    if not found then
+      return 'gone';
+    end if;
     outcome := case this.kind
-      when 'learn' then _learn(key, this.payload, this.input_type, this.id)
-      when 'document' then _document_process(key, this.document_id, this.id)
+      when 'learn' then _learn(this, found_in_text)
+      when 'document' then _document_process(this, found_in_text)
       when 'embed' then _embed_some(key, this.result)
     end;
-    this.status := case when this.kind = 'embed' and (outcome ->> 'more')::boolean then 'queued' else 'done' end;
+    this.status := case when (outcome ->> 'more')::boolean then 'queued' else 'done' end;
     update job j
-    set status = this.status, result = outcome - 'more', error = null, payload = null, locked_until = null,
+    set status = this.status, result = outcome - 'more', error = null, locked_until = null, worker = null,
+        deaths = case this.status when 'queued' then 0 else j.deaths end,
+        payload = case this.status when 'queued' then j.payload end,
+        extraction = case when this.status = 'queued' and this.kind <> 'embed' then coalesce(j.extraction, found_in_text) end,
+        applied = case this.status when 'queued' then j.applied + _apply_batch() else 0 end,
         attempts = case this.status when 'queued' then 0 else j.attempts end, run_after = clock_timestamp(),
+        turn = case this.status when 'queued' then greatest(j.turn, (select last_value from job_turn)) + 1 else j.turn end,
         finished_at = case this.status when 'done' then clock_timestamp() end
     where j.subject_key = key and j.id = claimed;
     return this.status;
   exception when others then
     get stacked diagnostics message = message_text, detail = pg_exception_detail;
+    perform from subject s where s.subject_key = key for update;
     update job j
     set status = case when j.attempts >= j.max_attempts then 'failed' else 'queued' end,
         error = concat_ws(': ', message, nullif(detail, '')),
         run_after = clock_timestamp() + least(power(2, j.attempts), 3600) * (0.75 + random() / 2) * interval '1 second',
         finished_at = case when j.attempts >= j.max_attempts then clock_timestamp() end,
-        locked_until = null
-    where j.subject_key = key and j.id = claimed
+        locked_until = null, worker = null
+    where j.subject_key = key and j.id = claimed and j.status = 'running' and j.worker = pg_backend_pid()
     returning j.status into this.status;
-    if this.kind = 'document' then
-      update document d set status = case this.status when 'failed' then 'failed' else 'queued' end, error = message
-      where d.subject_key = key and d.id = this.document_id;
+    if not found then
+      return 'gone';
     end if;
+    perform _job_document_status(this, case this.status when 'failed' then 'failed' else 'queued' end, message);
     return this.status;
   end;
 end
@@ -163,7 +315,7 @@ declare
   claimed record;
   run integer := 0;
 begin
-  perform memory_profile._ask_nobody();
+  perform memory_profile._ask_nobody(), memory_profile._job_worker_begin();
   commit;
   if memory_profile._may_ask() then
     call memory_profile._ask_models();
@@ -176,6 +328,7 @@ begin
     commit;
     run := run + 1;
   end loop;
+  perform memory_profile._job_worker_end();
 end
 $$;
 comment on procedure run_jobs(integer) is
@@ -202,7 +355,7 @@ language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 begin
-  update job j set status = 'queued', attempts = 0, run_after = now(), finished_at = null
+  update job j set status = 'queued', attempts = 0, deaths = 0, run_after = now(), finished_at = null
   where j.subject_key = subject_key(subject) and j.id = job_retry.id and j.status = 'failed';
   return found;
 end
@@ -245,7 +398,7 @@ comment on function embeddings_refresh() is
 
 -- Applies what was found in a text, by the same rules as every other writer.
 create function _apply_extraction(
-  key uuid, extraction jsonb, job uuid, source text, source_document text default null, conversation text default null
+  key uuid, extraction jsonb, job uuid, source text, source_document text, conversation text, inline boolean
 ) returns jsonb
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
@@ -255,7 +408,6 @@ declare
   spec jsonb;
   written record;
   remembered memory;
-  inline boolean := jsonb_array_length(extraction -> 'memories') <= (project_setting('inline_embedding_limit') #>> '{}')::integer;
   fields_written text[] := '{}';
   fields_rejected text[] := '{}';
   memory_ids text[] := '{}';
@@ -284,9 +436,6 @@ begin
       on conflict do nothing;
     end if;
   end loop;
-  if not inline then
-    perform _job_enqueue(key, 'embed', null);
-  end if;
   if fields_written <> '{}' then
     perform _emit(key, 'profile.updated', jsonb_build_object(
       'subject_id', (select external_id from subject where subject_key = key),
@@ -327,6 +476,7 @@ begin
       and exists (select from chunk_signature s
                   where s.subject_key = key and s.document_id = d.id and _signatures_lack(s.signatures, model));
   end if;
+  update document d set status = 'done' where d.subject_key = key and d.status = 'embedding' and not _awaits_embedding(d);
   return jsonb_build_object(
     'memories', memories + coalesce((earlier ->> 'memories')::integer, 0),
     'chunks', chunks + coalesce((earlier ->> 'chunks')::integer, 0),
@@ -334,41 +484,107 @@ begin
 end
 $$;
 
-create function _learn(key uuid, data text, input_type text, job uuid) returns jsonb
-language sql
-set search_path = pg_catalog, memory_profile, pg_temp
-as $$
-  select _apply_extraction(key, _extraction(key, job, data, input_type, now()), job, 'chat')
-$$;
-
-create function _document_process(key uuid, source_id text, job uuid) returns jsonb
-language plpgsql
+-- What is found in the text of a job, by the model if it has read it; NULL for a job without a text. Reads, and locks nothing.
+create function _job_extract(this job) returns jsonb
+language plpgsql stable
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 declare
   source document;
-  outcome jsonb;
-  at_once integer := (project_setting('inline_embedding_limit') #>> '{}')::integer;
 begin
-  select * into source from document d where d.subject_key = key and d.id = source_id for update;
+  if this.kind = 'learn' then
+    return _extraction(this.subject_key, this.id, this.payload, this.input_type, this.created_at);
+  elsif this.kind = 'document' then
+    select * into source from document d where d.subject_key = this.subject_key and d.id = this.document_id;
+    if source.id is not null and source.processed_sha256 is distinct from _document_digest(source) then
+      return case when source.task_type = 'memory' then
+          _extraction(this.subject_key, this.id, source.content, source.type, coalesce(source.document_date, source.created_at))
+        else '{"fields": [], "memories": []}' end
+        || jsonb_build_object('digest', encode(_document_digest(source), 'hex'));
+    end if;
+  end if;
+  return null;
+end
+$$;
+
+-- Applies the next memories of an extraction, with the first of them the fields as well, and adds what became of them to
+-- the job's result; more says whether there are others left. Where there are many, their vectors are made later.
+create function _apply_next(this job, extraction jsonb, source_type text, source_document text default null, conversation text default null)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  memories constant jsonb := extraction -> 'memories';
+  inline constant boolean := jsonb_array_length(memories) <= (project_setting('inline_embedding_limit') #>> '{}')::integer;
+  more constant boolean := jsonb_array_length(memories) > this.applied + _apply_batch();
+  outcome jsonb;
+begin
+  outcome := _apply_extraction(this.subject_key,
+    extraction || jsonb_build_object(
+      'fields', case this.applied when 0 then extraction -> 'fields' else '[]' end,
+      'memories', (select coalesce(jsonb_agg(m.value order by m.ordinality), '[]') from jsonb_array_elements(memories) with ordinality m
+                   where m.ordinality > this.applied and m.ordinality <= this.applied + _apply_batch())),
+    this.id, source_type, source_document, conversation, inline);
+  if not inline and not more then
+    perform _embed_later(this.subject_key);
+  end if;
+  return coalesce(this.result, '{}') || outcome || jsonb_build_object(
+    'fields', coalesce(this.result -> 'fields', '[]') || (outcome -> 'fields'),
+    'rejected', coalesce(this.result -> 'rejected', '[]') || (outcome -> 'rejected'),
+    'memories', coalesce(this.result -> 'memories', '[]') || (outcome -> 'memories'),
+    'more', more);
+end
+$$;
+
+create function _learn(this job, extraction jsonb) returns jsonb
+language sql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+  select _apply_next(this, extraction, 'chat')
+$$;
+
+create function _document_process(this job, extraction jsonb) returns jsonb
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  key constant uuid := this.subject_key;
+  at_once constant integer := (project_setting('inline_embedding_limit') #>> '{}')::integer;
+  this_document document;
+  outcome jsonb;
+begin
+  select * into this_document from document d where d.subject_key = key and d.id = this.document_id for update;
   if not found then
-    return jsonb_build_object('notes', jsonb_build_array('the document was deleted before it was processed'));
+    return coalesce(this.result, '{}') || jsonb_build_object('notes', jsonb_build_array('the document was deleted before it was processed'));
+  elsif extraction is null then
+    update document d set status = case when _awaits_embedding(d) then 'embedding' else 'done' end, error = null
+    where d.subject_key = key and d.id = this_document.id and d.status in ('queued', 'extracting');
+    return jsonb_build_object('notes', jsonb_build_array('nothing has changed since the document was last processed'));
+  elsif extraction ->> 'digest' <> encode(_document_digest(this_document), 'hex') then
+    -- Whoever changed it has queued a job.
+    return coalesce(this.result, '{}') || jsonb_build_object('notes', jsonb_build_array('the document was changed before it was processed'));
   end if;
-  outcome := jsonb_build_object('chunks', _document_chunk(key, source));
+  if this.applied = 0 then
+    this.result := jsonb_build_object('chunks', _document_chunk(key, this_document));
+  end if;
+  outcome := this.result;
+  if this_document.task_type = 'memory' then
+    outcome := _apply_next(this, extraction, 'document', this_document.id, case this_document.type when 'conversation' then this_document.custom_id end);
+    if (outcome ->> 'more')::boolean then
+      return outcome;
+    end if;
+    perform _forget_unsupported(key, this_document.id,
+      array(select jsonb_array_elements_text(outcome -> 'memories')), this.id, 'source document changed');
+  end if;
   if _embed_chunks(key, at_once) >= at_once then
-    perform _job_enqueue(key, 'embed', null);
-  end if;
-  if source.task_type = 'memory' then
-    outcome := outcome || _apply_extraction(key,
-      _extraction(key, job, source.content, source.type, coalesce(source.document_date, source.created_at)),
-      job, 'document', source.id, case source.type when 'conversation' then source.custom_id end);
-    perform _forget_unsupported(key, source.id,
-      array(select jsonb_array_elements_text(outcome -> 'memories')), job, 'source document changed');
+    perform _embed_later(key);
   end if;
   update document d
-  set status = 'done', error = null, updated_at = now(),
+  set status = case when _awaits_embedding(d) then 'embedding' else 'done' end, error = null, updated_at = now(),
+      processed_sha256 = _document_digest(this_document),
       title = coalesce(d.title, _document_title(d.content)), summary = _document_summary(d.content)
-  where d.subject_key = key and d.id = source.id;
+  where d.subject_key = key and d.id = this_document.id;
   return outcome;
 end
 $$;

@@ -529,8 +529,10 @@ begin
       (select string_agg(format('%s: %s', m.value ->> 'role', m.value ->> 'content'), E'\n' order by m.ordinality)
        from jsonb_array_elements(messages) with ordinality m where m.value ->> 'content' <> ''),
       custom_id => conversation, metadata => metadata, type => 'conversation'),
-    'conversationId', conversation, 'status', 'queued');
+    'conversationId', conversation);
   key := subject_key(tag);
+  answer.body := answer.body || (select jsonb_build_object('status', d.status) from document d
+                                 where d.subject_key = key and d.id = answer.body ->> 'id');
   update subject s set entity_context = new_context where s.subject_key = key and new_context is not null;
   delete from message m
   where m.subject_key = key and m.conversation_id = conversation

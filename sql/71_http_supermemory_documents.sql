@@ -98,7 +98,7 @@ begin
   if data.entity_context is not null then
     update subject s set entity_context = data.entity_context where s.subject_key = subject_key(tag);
   end if;
-  return jsonb_build_object('id', new_id, 'status', 'queued');
+  return jsonb_build_object('id', new_id, 'status', (select d.status from document d where d.subject_key = subject_key(tag) and d.id = new_id));
 end
 $$;
 
@@ -243,9 +243,9 @@ begin
   returning * into d;
   -- Only what memories are drawn from needs to be read again.
   if data.content is not null or data.task_type is not null or data.document_date is not null then
-    d.content := _check_text(d.content);
-    update document o set status = 'queued', error = null where o.subject_key = d.subject_key and o.id = d.id returning * into d;
-    perform _job_enqueue(d.subject_key, 'document', null, null, d.id);
+    perform _check_text(d.content);
+    perform _document_enqueue(d);
+    select o.status into d.status from document o where o.subject_key = d.subject_key and o.id = d.id;
   end if;
   update subject s set updated_at = now(), entity_context = coalesce(data.entity_context, s.entity_context) where s.subject_key = d.subject_key;
   answer.body := jsonb_build_object('id', d.id, 'status', d.status);

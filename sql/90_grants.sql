@@ -6,8 +6,12 @@ grant select on project, embedding_model, model_endpoint to memory_profile_user;
 grant update (settings) on project to memory_profile_user;
 grant select, insert, update, delete on
   subject, event, memory, memory_relation, memory_embedding, memory_signature, memory_source, profile_schema, document, chunk, chunk_embedding,
-  chunk_signature, message, job, job_answer
+  chunk_signature, message, job, job_answer, webhook_delivery
   to memory_profile_user;
+grant select, update on sequence job_turn to memory_profile_user;
+-- The secret of a webhook can be written, never read.
+grant insert, delete, select (id, project_id, url, events, is_active, failures, paused_until, created_at),
+  update (is_active, failures, paused_until) on webhook to memory_profile_user;
 -- Whoever created the extension uses it, also where a trusted install made it without superuser rights.
 grant memory_profile_user to @extowner@;
 grant select, insert, update, delete on project, project_role, api_key to @extowner@;
@@ -18,7 +22,8 @@ grant select, insert, update, delete on model_endpoint to @extowner@;
 revoke execute on function
   project_create(text, jsonb), project_bind(text, name, boolean), project_unbind(text, name), project_drop(text),
   api_key_create(text, text, text[], text[], timestamptz), api_key_revoke(text), embedding_model_verify(text),
-  _isolate(regclass), _authenticate(text), _embedding_model_id()
+  _isolate(regclass), _authenticate(text), _embedding_model_id(), _webhook_claim(integer, integer),
+  _webhook_record(uuid, bigint, uuid, integer, double precision, text)
   from public;
 grant execute on function
   project_create(text, jsonb), project_bind(text, name, boolean), project_unbind(text, name), project_drop(text),

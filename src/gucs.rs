@@ -45,6 +45,16 @@ static CHAT_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(120_000);
 /// How many requests to the language model are under way at once; its latency is waiting, not work.
 static CHAT_CONCURRENCY: GucSetting<i32> = GucSetting::<i32>::new(4);
 
+/// How many processes run the jobs of each of these databases. One is enough until learning keeps a processor busy.
+static WORKERS_PER_DATABASE: GucSetting<i32> = GucSetting::<i32>::new(1);
+
+/// Whether webhooks may lead to this machine and its networks. Off by default: who may create a webhook could otherwise
+/// have the server call what only the server reaches. In the configuration alone, since the worker obeys it.
+static WEBHOOK_PRIVATE_NETWORKS: GucSetting<bool> = GucSetting::<bool>::new(false);
+
+/// How long the receiver of a webhook may take. Ten seconds are what most senders allow.
+static WEBHOOK_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(10_000);
+
 /// How many lists of a large namespace a search of a `scoped_vector` index reads at first; 0 leaves it to the index, which
 /// aims at a recall of 0.99 for the ten nearest.
 static PROBES: GucSetting<i32> = GucSetting::<i32>::new(0);
@@ -104,6 +114,34 @@ pub fn define() {
         GucFlags::UNIT_MS,
     );
     define_chat();
+    GucRegistry::define_int_guc(
+        c"memory_profile.workers_per_database",
+        c"How many background workers run the jobs of each database of memory_profile.worker_databases.",
+        c"Read at server start, where the library is in shared_preload_libraries.",
+        &WORKERS_PER_DATABASE,
+        1,
+        64,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_bool_guc(
+        c"memory_profile.webhook_private_networks",
+        c"Whether webhooks may be sent to this machine, to private networks and to reserved addresses.",
+        c"",
+        &WEBHOOK_PRIVATE_NETWORKS,
+        GucContext::Sighup,
+        GucFlags::SUPERUSER_ONLY,
+    );
+    GucRegistry::define_int_guc(
+        c"memory_profile.webhook_timeout",
+        c"How long the receiver of a webhook may take to answer.",
+        c"",
+        &WEBHOOK_TIMEOUT,
+        100,
+        120_000,
+        GucContext::Sighup,
+        GucFlags::UNIT_MS,
+    );
     GucRegistry::define_int_guc(
         c"memory_profile.scoped_vector_probes",
         c"How many lists of a large namespace a search of a scoped_vector index reads at first.",
@@ -236,6 +274,21 @@ pub fn chat() -> Option<Chat> {
         timeout: std::time::Duration::from_millis(u64::try_from(CHAT_TIMEOUT.get()).unwrap_or(120_000)),
         concurrency: usize::try_from(CHAT_CONCURRENCY.get()).unwrap_or(4),
     })
+}
+
+/// How many processes run the jobs of each database.
+pub fn workers_per_database() -> usize {
+    usize::try_from(WORKERS_PER_DATABASE.get()).unwrap_or(1)
+}
+
+/// Whether webhooks may lead to this machine and its networks.
+pub fn webhook_private_networks() -> bool {
+    WEBHOOK_PRIVATE_NETWORKS.get()
+}
+
+/// How long the receiver of a webhook may take.
+pub fn webhook_timeout() -> std::time::Duration {
+    std::time::Duration::from_millis(u64::try_from(WEBHOOK_TIMEOUT.get()).unwrap_or(10_000))
 }
 
 /// How many lists a search reads at first, if the session wants a certain number.

@@ -13,17 +13,19 @@ extension_sql_file!(
     requires = ["scoped_vector", _session_project, _session_subjects, _subject_key]
 );
 extension_sql_file!("../sql/21_subjects.sql", name = "subjects", requires = ["projects", _check_subject]);
+extension_sql_file!("../sql/22_events.sql", name = "events", requires = ["subjects"]);
 extension_sql_file!(
     "../sql/30_memories.sql",
     name = "memories",
-    requires = ["subjects", _check_scoring, _signature, _signatures_revised, _encode]
+    requires = ["events", _check_scoring, _signature, _signatures_revised, _encode]
 );
 extension_sql_file!("../sql/32_profiles.sql", name = "profiles", requires = ["memories"]);
 extension_sql_file!("../sql/34_documents.sql", name = "documents", requires = ["profiles"]);
+extension_sql_file!("../sql/36_memory_events.sql", name = "memory_events", requires = ["documents"]);
 extension_sql_file!(
     "../sql/40_search.sql",
     name = "search",
-    requires = ["documents", memory_search, memory_search_explain]
+    requires = ["memory_events", memory_search, memory_search_explain]
 );
 extension_sql_file!(
     "../sql/42_portability.sql",
@@ -31,7 +33,13 @@ extension_sql_file!(
     requires = ["search", _field_sentence, _profile_summary, _trait_type, _uuid_or_null]
 );
 extension_sql_file!("../sql/60_jobs.sql", name = "jobs", requires = ["portability", _extract]);
-extension_sql_file!("../sql/63_models.sql", name = "models", requires = ["jobs", _chat_endpoint]);
+extension_sql_file!(
+    "../sql/61_webhooks.sql",
+    name = "webhooks",
+    requires = ["jobs", _check_webhook_url, _check_webhook_secret, _webhook_signature]
+);
+extension_sql_file!("../sql/62_status.sql", name = "status", requires = ["webhooks"]);
+extension_sql_file!("../sql/63_models.sql", name = "models", requires = ["status", _chat_endpoint]);
 extension_sql_file!("../sql/70_http.sql", name = "http", requires = ["models"]);
 extension_sql_file!("../sql/70_http_members.sql", name = "http_members", requires = ["http"]);
 extension_sql_file!("../sql/71_http_supermemory.sql", name = "http_supermemory", requires = ["http_members"]);

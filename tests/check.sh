@@ -11,8 +11,8 @@ LOGS=$LOCAL/test
 STAGE_LIMIT=${STAGE_LIMIT:-1200}
 
 STAGES=(format clippy crates benches build_main library build_16 regress_main regress_16 http model docs dump concurrency concurrency_index
-  crash crash_index upgrade)
-SOAK_STAGES=(build_main soak soak_index)
+  crash crash_index crash_worker webhooks upgrade)
+SOAK_STAGES=(build_main soak soak_index soak_worker)
 
 # ---------------------------------------------------------------------------------------------------------- stages
 
@@ -74,11 +74,15 @@ stage_concurrency_index() { "$REPO/tests/concurrency/scoped_vector.sh"; }
 stage_crash_index() { "$REPO/tests/crash/scoped_vector.sh"; }
 stage_model() { "$REPO/tests/model/run.sh"; }
 stage_crash() { "$REPO/tests/crash/run.sh"; }
+stage_crash_worker() { "$REPO/tests/crash/worker.sh"; }
+stage_webhooks() { "$REPO/tests/webhooks/run.sh"; }
 stage_upgrade() { "$REPO/tests/upgrade/run.sh"; }
 stage_soak() { "$REPO/tests/concurrency/run.sh" soak; }
 stage_soak_index() {
   KILLS=50 "$REPO/tests/crash/scoped_vector.sh" && LOAD_SECONDS=240 "$REPO/tests/concurrency/scoped_vector.sh"
 }
+
+stage_soak_worker() { KILLS=100 "$REPO/tests/crash/worker.sh"; }
 
 # --------------------------------------------------------------------------------------------------------- counting
 

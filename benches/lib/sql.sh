@@ -52,7 +52,7 @@ encoder_alone() {
   local begin
   begin=$(now)
   [ "$(PGUSER=$APPLICATION sql -Atc \
-    'SELECT count(memory_profile._embed_passage(bench.memory(n))) FROM generate_series(0, 999) n')" = 1000 ] ||
+    'SELECT count(e.code) FROM generate_series(0, 999) n, memory_profile._encode(bench.memory(n)) e')" = 1000 ] ||
     die "there is no encoder"
   awk "BEGIN { print ($(now) - $begin) / 1000 }"
 }

@@ -123,8 +123,9 @@ fn _chunks(
 /// Where a document may be cut: what its type says, or else what it looks like.
 fn chunk_kind(content: &str, document_type: &str) -> ChunkKind {
     let is_heading = |line: &str| line.trim_start_matches('#').starts_with(' ') && line.starts_with('#');
-    match document_type {
-        "chat" | "conversation" => ChunkKind::Chat,
+    match document_type.to_lowercase().as_str() {
+        _ if chunk::is_json(content) => ChunkKind::Json,
+        "chat" | "chat history" | "conversation" | "transcript" | "log" | "activity log" => ChunkKind::Chat,
         "markdown" | "github_markdown" | "notion_doc" => ChunkKind::Markdown,
         _ if content.lines().any(is_heading) => ChunkKind::Markdown,
         _ => ChunkKind::Text,

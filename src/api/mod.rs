@@ -8,3 +8,4 @@ pub mod learning;
 mod profiles;
 mod search;
 mod signing;
+mod webhooks;

@@ -1,16 +1,17 @@
 //! The HTTP client of whoever runs the job queue.
 //!
 //! A request is made on a thread of its own, which knows nothing of Postgres: no signal reaches it, and it calls nothing
-//! of the server's. The main thread waits for it in short steps, and between them sees to signals, so that a server that
-//! never answers holds up neither a shutdown nor a cancel. Whoever ends meanwhile leaves the thread behind, which ends with
-//! its own time limit at the latest.
+//! of the server's. The main thread waits for it in short steps, and between them sees to interrupts, so that a server
+//! that never answers holds up neither a shutdown nor a cancel. Whoever is interrupted leaves the thread behind, which
+//! ends with its own time limit at the latest.
 //!
 //! No transaction may be open while one waits: whoever calls sees to that.
 
 use std::io;
 use std::sync::OnceLock;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use pgrx::pg_sys;
 use ureq::Agent;
@@ -23,7 +24,10 @@ use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 /// Bytes of an answer's body; beyond it the answer is refused, since it has to fit into memory.
 const MAX_BODY: u64 = 8 << 20;
 
-/// What a thread may need beyond the time limit, to say that it has passed.
+/// How often the main thread looks for interrupts while it waits.
+const STEP: Duration = Duration::from_millis(100);
+
+/// What the thread may need beyond the time limit, to say that it has passed.
 pub const GRACE: Duration = Duration::from_secs(2);
 
 /// An answer, whatever its status.
@@ -58,6 +62,8 @@ pub enum HttpError {
     Protocol,
     /// The host has an address that may not be called.
     PrivateAddress,
+    /// The server is shutting down.
+    ShuttingDown,
 }
 
 impl std::fmt::Display for HttpError {
@@ -74,6 +80,7 @@ impl std::fmt::Display for HttpError {
             HttpError::PrivateAddress => {
                 write!(f, "the address is one of this machine, of a private network, or reserved")
             }
+            HttpError::ShuttingDown => write!(f, "the server is shutting down"),
         }
     }
 }
@@ -86,7 +93,6 @@ pub enum Destinations {
     /// Anybody: an administrator has chosen the URL.
     Any,
     /// The public internet: a user has.
-    #[allow(dead_code, reason = "webhooks are sent with it")]
     Public,
 }
 
@@ -102,6 +108,25 @@ pub fn start(
 ) -> Result<(), HttpError> {
     let request = request(url, headers, body)?;
     undisturbed(move || done(exchange(request, timeout, destinations)))
+}
+
+/// Sends a request to anybody and waits for the answer.
+#[allow(dead_code, reason = "the calls to a language model are made with it")]
+pub fn post(url: &str, headers: &[(&str, &str)], body: &[u8], timeout: Duration) -> Result<Reply, HttpError> {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    start(url, headers, body, timeout, Destinations::Any, move |answer| drop(sender.send(answer)))?;
+    let begin = Instant::now();
+    loop {
+        match receiver.recv_timeout(STEP) {
+            Ok(answer) => return answer,
+            Err(RecvTimeoutError::Disconnected) => return Err(HttpError::Protocol),
+            Err(RecvTimeoutError::Timeout) if begin.elapsed() > timeout + GRACE => return Err(HttpError::Timeout),
+            Err(RecvTimeoutError::Timeout) if is_shutting_down() => return Err(HttpError::ShuttingDown),
+            Err(RecvTimeoutError::Timeout) => {
+                pgrx::check_for_interrupts!();
+            }
+        }
+    }
 }
 
 /// Whether a background worker was told to end. A session that is told so is ended by the check for interrupts.
@@ -229,7 +254,6 @@ fn cause(error: ureq::Error) -> HttpError {
 mod tests {
     use std::io::{Read, Write};
     use std::net::TcpListener;
-    use std::time::Instant;
 
     use super::*;
 

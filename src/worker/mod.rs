@@ -1,11 +1,12 @@
 //! The background worker: for each database that the administrator named, processes that run the job queue after commit,
-//! and one that asks the language model.
+//! one that sends webhooks, and one that asks the language model.
 //!
 //! It is a convenience. The same jobs run by `CALL memory_profile.run_jobs()` from any client, so that the product is
 //! whole where nobody may preload a library.
 
 pub mod http;
 mod models;
+mod webhooks;
 
 use std::time::Duration;
 
@@ -27,7 +28,10 @@ pub fn register() {
         return;
     }
     for (index, database) in gucs::worker_databases().iter().enumerate() {
-        start("jobs", database, index, "memory_profile_worker_main");
+        for _ in 0..gucs::workers_per_database() {
+            start("jobs", database, index, "memory_profile_worker_main");
+        }
+        start("webhooks", database, index, "memory_profile_webhooks_main");
         start("models", database, index, "memory_profile_models_main");
     }
 }
@@ -49,7 +53,17 @@ fn start(task: &str, database: &str, index: usize, function: &str) {
 #[unsafe(no_mangle)]
 #[allow(unsafe_code)]
 pub extern "C-unwind" fn memory_profile_worker_main(index: pg_sys::Datum) {
-    live(index, || while !is_told_to_end() && run_next_job() {});
+    let mut begun = false;
+    live(index, || while !is_told_to_end() && run_next_job(&mut begun) {});
+}
+
+/// The life of the process that sends webhooks.
+#[pg_guard]
+#[unsafe(no_mangle)]
+#[allow(unsafe_code)]
+pub extern "C-unwind" fn memory_profile_webhooks_main(index: pg_sys::Datum) {
+    let mut sender = webhooks::Sender::default();
+    live(index, || sender.work());
 }
 
 /// The life of the process that asks the language model.
@@ -98,8 +112,10 @@ fn reload_settings() {
 }
 
 /// Claims a job in one transaction and runs it in the next; false when there is none.
-fn run_next_job() -> bool {
-    let Some((key, job)) = BackgroundWorker::transaction(claim) else { return false };
+fn run_next_job(begun: &mut bool) -> bool {
+    let begin = !*begun;
+    let Some((key, job)) = BackgroundWorker::transaction(move || claim(begin)) else { return false };
+    *begun = true;
     BackgroundWorker::transaction(move || call("select memory_profile._job_run($1, $2)", &[key.into(), job.into()]));
     true
 }
@@ -111,9 +127,12 @@ fn is_installed() -> bool {
     })
 }
 
-fn claim() -> Option<(pgrx::Uuid, pgrx::Uuid)> {
+fn claim(begin: bool) -> Option<(pgrx::Uuid, pgrx::Uuid)> {
     if !is_installed() {
         return None;
+    }
+    if begin {
+        call("select memory_profile._job_worker_begin()", &[]);
     }
     Spi::connect_mut(|client| {
         let claimed = client

@@ -2,10 +2,15 @@
 //!
 //! A document is first seen as blocks: headings, paragraphs, list items, turns of a conversation. Blocks are packed into
 //! chunks up to a budget of tokens; a heading starts a new chunk and is kept with every chunk below it. A block over the
-//! budget is cut at its sentences, a sentence over it at its words, and only a word over it inside. Each chunk but the
-//! first of a section repeats the end of the one before it, by whole pieces, up to the overlap asked for.
+//! budget is cut at its sentences, a sentence over it at its words, and only a word over it inside. JSON is cut between the
+//! elements of its arrays and the members of its objects, as deep as need be. Each chunk but the first of a section repeats
+//! the end of the one before it, by whole pieces, up to the overlap asked for.
+
+mod json;
 
 use std::ops::Range;
+
+pub use json::is_json;
 
 use crate::extract::sentence::sentences;
 
@@ -17,8 +22,10 @@ pub enum ChunkKind {
     Text,
     /// Headings, paragraphs, lists, fenced code.
     Markdown,
-    /// Every line is a turn.
+    /// Every line is a turn, or an entry of a log.
     Chat,
+    /// Valid JSON: the elements of arrays and the members of objects belong together.
+    Json,
 }
 
 /// A passage of a document.
@@ -38,6 +45,9 @@ pub struct Chunk {
 
 /// The longest summary, in characters.
 const MAX_SUMMARY: usize = 300;
+
+/// How deep JSON is cut by its structure; what is nested deeper is cut like text. Each level reads the text once.
+const MAX_JSON_DEPTH: usize = 16;
 
 /// The longest title, in characters.
 const MAX_TITLE: usize = 120;
@@ -65,12 +75,13 @@ pub fn chunk_with(
     let overlap = overlap.min(budget / 2);
     let mut packer =
         Packer { text, budget, overlap, heading: None, pieces: Vec::new(), fresh: false, chunks: Vec::new() };
+    let json_depth = if kind == ChunkKind::Json { MAX_JSON_DEPTH } else { 0 };
     for block in blocks(text, kind) {
         if let Some(title) = block.heading {
             packer.close(true);
             packer.heading = Some(title);
         }
-        for piece in pieces(text, block.range, budget, count) {
+        for piece in pieces(text, block.range, json_depth, budget, count) {
             let tokens = count(&text[piece.clone()]);
             packer.add(piece, tokens);
         }
@@ -81,6 +92,9 @@ pub fn chunk_with(
 
 /// A title for a document: its first heading, else its first line, shortened at a word.
 pub fn title(text: &str) -> Option<String> {
+    if is_json(text) {
+        return json::title(text).map(|title| shortened(&plain(&title), MAX_TITLE)).filter(|title| !title.is_empty());
+    }
     let heading = lines(text).find_map(|line| heading_of(&text[line]).map(str::to_owned));
     let first = || lines(text).map(|line| text[line].trim()).find(|line| !line.is_empty()).map(str::to_owned);
     heading.or_else(first).map(|title| shortened(&plain(&title), MAX_TITLE)).filter(|title| !title.is_empty())
@@ -88,6 +102,13 @@ pub fn title(text: &str) -> Option<String> {
 
 /// The first sentences of a document, as many as fit into 300 characters.
 pub fn summary(text: &str) -> Option<String> {
+    if is_json(text) {
+        return json::prose(text, MAX_SUMMARY * 32).as_deref().and_then(summary_of_prose);
+    }
+    summary_of_prose(text)
+}
+
+fn summary_of_prose(text: &str) -> Option<String> {
     // What does not fit is not read: four bytes to a character, and room for markup.
     let mut end = text.len().min(MAX_SUMMARY * 32);
     while !text.is_char_boundary(end) {
@@ -196,6 +217,15 @@ fn is_item(line: &str) -> bool {
 }
 
 fn blocks(text: &str, kind: ChunkKind) -> Vec<Block> {
+    if kind == ChunkKind::Json {
+        let whole = trimmed(text, 0..text.len());
+        let parts = whole.clone().and_then(|whole| json::parts(text, whole));
+        return parts
+            .unwrap_or_else(|| whole.into_iter().collect())
+            .into_iter()
+            .map(|range| Block { range, heading: None })
+            .collect();
+    }
     let mut found: Vec<Block> = Vec::new();
     let mut open: Option<Range<usize>> = None;
     let mut fenced = false;
@@ -229,11 +259,21 @@ fn blocks(text: &str, kind: ChunkKind) -> Vec<Block> {
     found
 }
 
-/// A block in pieces that fit the budget: whole, else its sentences, else runs of words, else runs of characters.
-fn pieces(text: &str, block: Range<usize>, budget: usize, count: &dyn Fn(&str) -> usize) -> Vec<Range<usize>> {
+/// A block in pieces that fit the budget: whole, else its parts if it is JSON, else its sentences, else runs of words, else runs of characters.
+fn pieces(
+    text: &str,
+    block: Range<usize>,
+    json_depth: usize,
+    budget: usize,
+    count: &dyn Fn(&str) -> usize,
+) -> Vec<Range<usize>> {
     let whole = &text[block.clone()];
     if count(whole) <= budget {
         return trimmed(text, block).into_iter().collect();
+    }
+    let parts = if json_depth > 0 { json::parts(text, block.clone()) } else { None };
+    if let Some(parts) = parts {
+        return parts.into_iter().flat_map(|part| pieces(text, part, json_depth - 1, budget, count)).collect();
     }
     let mut out = Vec::new();
     for sentence in sentences(whole) {
@@ -318,7 +358,7 @@ mod tests {
 
     use super::*;
 
-    const KINDS: [ChunkKind; 3] = [ChunkKind::Text, ChunkKind::Markdown, ChunkKind::Chat];
+    const KINDS: [ChunkKind; 4] = [ChunkKind::Text, ChunkKind::Markdown, ChunkKind::Chat, ChunkKind::Json];
 
     #[test]
     fn markdown_is_cut_at_headings_which_stay_with_their_text() {
@@ -349,6 +389,20 @@ mod tests {
         let code = "text\n```\n# not a heading\n\ncode\n```\nmore";
         let chunks = chunk(code, ChunkKind::Markdown, 100, 0);
         assert!(chunks.iter().all(|c| c.heading.is_none()), "{chunks:?}");
+    }
+
+    #[test]
+    fn json_is_cut_between_its_parts() {
+        let turns: Vec<_> =
+            (0..4).map(|i| format!(r#"{{"role": "user", "content": "I have been to village {i}"}}"#)).collect();
+        let chunks = chunk(&format!("[{}]", turns.join(", ")), ChunkKind::Json, 14, 0);
+        assert_eq!(chunks.iter().map(|c| c.content.as_str()).collect::<Vec<_>>(), turns);
+        let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+        assert!(is_json(&deep) && chunk(&deep, ChunkKind::Json, 100, 0).len() > 100);
+        let nested = r#"{"a": {"long": "one two three four five six", "short": 1}, "b": [1, 2]}"#;
+        let chunks = chunk(nested, ChunkKind::Json, 10, 0);
+        let seen: Vec<_> = chunks.iter().map(|c| c.content.as_str()).collect();
+        assert_eq!(seen, [r#""long": "one two three four five six""#, r#""short": 1}, "b": [1, 2]"#]);
     }
 
     #[test]
@@ -396,7 +450,7 @@ mod tests {
             text in "(?s)[ \\n#a-zA-Zé李\\-.!?\"]{0,400}",
             budget in 1usize..60,
             overlap in 0usize..30,
-            kind in 0usize..3,
+            kind in 0usize..4,
         ) {
             let chunks = chunk(&text, KINDS[kind], budget, overlap);
             let mut covered = vec![false; text.len()];

@@ -19,4 +19,5 @@ pub mod signature;
 pub mod summary;
 pub mod supersede;
 pub mod time;
+pub mod webhook;
 pub mod wording;
