@@ -50,6 +50,7 @@ SQL
 # A column of the last job of a subject that learns: job SUBJECT COLUMN
 job() { sql -At --set subject="$1" <<<"SELECT $2 FROM memory_profile.jobs(:'subject') WHERE kind <> 'embed' ORDER BY created_at DESC LIMIT 1;"; }
 
+# shellcheck disable=SC2317 # called by wait_for
 job_is() { [ "$(job "$1" status)" = "$2" ]; }
 
 # Waits until the last job of a subject has a status: settles SUBJECT STATUS [SECONDS]
@@ -69,7 +70,7 @@ SELECT memory_profile.profile_schema_set('[{"key": "city", "type": "text", "desc
 SELECT memory_profile.project_configure('{"extraction_instructions": "Look out for allergies."}');
 SQL
   learn plain 'My city is Rome.'
-  settles plain done
+  settles plain 'done'
   same 'the model fills fields' Rome "$(sql -Atc "SELECT memory_profile.profile_get('plain') ->> 'city'")"
   same 'the model gives memories' 1 "$(remembers plain 'User noted: My city is Rome.')"
   same 'the job says who read the text, and at what cost' 'test-model|100|10' \
@@ -83,7 +84,7 @@ SQL
 
 test_conversation() {
   learn talk '[{"role": "user", "content": "I sing."}, {"role": "assistant", "content": "Nice."}, {"role": "user", "content": "And I dance."}]'
-  settles talk done
+  settles talk 'done'
   same 'turns are numbered, and memories know theirs' '0,1,2' \
     "$(sql -Atc "SELECT string_agg(sequence::text, ',' ORDER BY sequence) FROM memory_profile.memory
                  WHERE subject_key = memory_profile.subject_key('talk')")"
@@ -92,7 +93,7 @@ test_conversation() {
 test_name_is_known() {
   sql -c "SELECT memory_profile.profile_patch('named', '[{\"field_key\": \"name\", \"value\": \"Grace Hopper\"}]')" >/dev/null
   learn named 'What a fine day for named people.'
-  settles named done
+  settles named 'done'
   check 'the prompt has the name of the subject' grep -q 'called Grace Hopper' <(asked 'named people')
 }
 
@@ -101,15 +102,16 @@ test_slow() {
   wait_for 10 is_asking
   local number
   for number in 1 2 3 4 5; do learn "hare-$number" "Hare $number is quick."; done
-  for number in 1 2 3 4 5; do settles "hare-$number" done 2; done
+  for number in 1 2 3 4 5; do settles "hare-$number" 'done' 2; done
   same 'a slow answer holds nobody up' queued "$(job snail status)"
   same 'no transaction is open meanwhile' 0 \
     "$(sql -Atc "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'memory_profile models'
                  AND (xact_start IS NOT NULL OR backend_xmin IS NOT NULL)")"
   same 'and the subject can be written' t "$(sql -Atc "SET lock_timeout = '500ms'; SELECT memory_profile.memory_add('snail', 'Snails are slow') IS NOT NULL")"
-  settles snail done
+  settles snail 'done'
 }
 
+# shellcheck disable=SC2317 # called by wait_for
 is_asking() { [ "$(sql -Atc 'SELECT asking FROM memory_profile.model_status()')" -gt 0 ]; }
 
 test_large_document() {
@@ -117,8 +119,8 @@ test_large_document() {
     FROM generate_series(1, 500) n))" >/dev/null
   local number
   for number in 1 2 3; do learn "small-$number" "Small $number."; done
-  for number in 1 2 3; do settles "small-$number" done 5; done
-  settles large done 60
+  for number in 1 2 3; do settles "small-$number" 'done' 5; done
+  settles large 'done' 60
   same 'every line was read' 500 "$(remembers large 'of the large text')"
   check 'in several pieces' [ "$(count_asked 'of the large text')" -ge 8 ]
   same 'each of them once' 0 "$(asked 'of the large text' | sed 's/"at": [0-9.]*, //' | sort | uniq -d | wc -l)"
@@ -130,8 +132,8 @@ test_overload() {
   learn behind 'Behind the patient one.'
   same 'the reason can be read' 'the endpoint of the language model answered 429' \
     "$(sql -Atc 'SELECT error FROM memory_profile.model_status()')"
-  settles patient done
-  settles behind done
+  settles patient 'done'
+  settles behind 'done'
   check 'for as long as it asked' python3 -c '
 import json, sys
 requests = [json.loads(line) for line in open(sys.argv[1])]
@@ -141,15 +143,16 @@ sys.exit(not (len(at) == 1 and min(r["at"] for r in requests if r["at"] > at[0])
   same 'and is forgotten' '0|' "$(sql -Atc 'SELECT failures, paused_until FROM memory_profile.model_status()')"
 }
 
+# shellcheck disable=SC2317 # called by wait_for
 is_paused() { [ "$(sql -Atc 'SELECT paused_until > now() FROM memory_profile.model_status()')" = t ]; }
 
 test_passing_failures() {
   learn error 'An error of the server #500x1'
   learn reset 'The connection is reset #resetx1'
   learn late 'The answer comes too late #slowx1after4'
-  settles error done
-  settles reset done
-  settles late done 30
+  settles error 'done'
+  settles reset 'done'
+  settles late 'done' 30
   for word in '#500x1' '#resetx1' '#slowx1'; do same "$word was asked twice" 2 "$(count_asked "$word")"; done
   same 'each was learned once' '1|1|1' "$(remembers error 'error of')|$(remembers reset reset)|$(remembers late late)"
 }
@@ -159,7 +162,7 @@ test_bad_answers() {
   local kind
   for kind in truncated cut schema prose refusal html 400 422; do
     learn "bad-$kind" "My name is Ada. I love tea. #$kind"
-    settles "bad-$kind" done
+    settles "bad-$kind" 'done'
     same "$kind: the built-in extractor learns" Ada "$(sql -Atc "SELECT memory_profile.profile_get('bad-$kind') ->> 'name'")"
     check "$kind: the job says so" grep -q 'built-in extractor read this instead' <(job "bad-$kind" result)
     same "$kind: asked once" 1 "$(count_asked "#$kind")"
@@ -171,11 +174,11 @@ test_poison() {
   local number
   for number in 1 2 3; do learn "other-$number" "Other $number."; done
   settles poison failed 30
-  for number in 1 2 3; do settles "other-$number" done 5; done
+  for number in 1 2 3; do settles "other-$number" 'done' 5; done
   same 'what failed says why' 'the endpoint of the language model answered 500|2' "$(job poison 'error, attempts')"
   same 'and keeps its text' 1 "$(sql -Atc "SELECT count(*) FROM memory_profile.job WHERE status = 'failed' AND payload LIKE 'Nobody can%'")"
   same 'it can be tried again' t "$(sql -Atc "SELECT memory_profile.job_retry('poison', (SELECT id FROM memory_profile.jobs('poison')))")"
-  settles poison done
+  settles poison 'done'
   same 'and is learned then' 1 "$(remembers poison 'Nobody can answer')"
 }
 
@@ -231,9 +234,10 @@ test_key_is_secret() {
   wait_for 5 is_refused
   same 'a wrong key is no failure of the job' 'queued|the endpoint of the language model answered 401' "$(job keyless 'status, error')"
   sql -c "ALTER SYSTEM SET memory_profile.chat_key_file = '$ENDPOINT/key'" -c 'SELECT pg_reload_conf()' -c 'DELETE FROM memory_profile.model_endpoint' >/dev/null
-  settles keyless done
+  settles keyless 'done'
 }
 
+# shellcheck disable=SC2317 # called by wait_for
 is_refused() { [ "$(job keyless error)" = 'the endpoint of the language model answered 401' ]; }
 
 # --------------------------------------------------------------------------------------------------- ends and restarts
@@ -247,7 +251,7 @@ test_shutdown() {
   cluster_stop "$CLUSTER" fast
   check 'a shutdown does not wait for the model' [ $((SECONDS - begin)) -le 5 ]
   cluster_start "$CLUSTER"
-  settles interrupted done 30
+  settles interrupted 'done' 30
   same 'what was under way is asked again, and learned once' '2|1' "$(count_asked 'stops meanwhile')|$(remembers interrupted 'stops meanwhile')"
 }
 
@@ -256,10 +260,11 @@ test_kill() {
   wait_for 10 is_asking
   as_server kill -KILL "$(models_process)"
   wait_for 20 is_up
-  settles killed done 40
+  settles killed 'done' 40
   same 'a killed process loses and doubles nothing' 1 "$(remembers killed 'process is killed')"
 }
 
+# shellcheck disable=SC2317 # called by wait_for
 is_up() { sql -c 'SELECT 1' >/dev/null 2>&1; }
 
 test_turned_off() {
@@ -269,7 +274,7 @@ test_turned_off() {
   same 'its jobs wait' queued "$(job stranded status)"
   check 'and say why' grep -q 'could not be asked: the connection failed' <(job stranded error)
   sql -c "ALTER SYSTEM SET memory_profile.chat_url = ''" -c 'SELECT pg_reload_conf()' >/dev/null
-  settles stranded done
+  settles stranded 'done'
   same 'without an endpoint the built-in extractor learns' Robin "$(sql -Atc "SELECT memory_profile.profile_get('stranded') ->> 'name'")"
 }
 
@@ -285,8 +290,19 @@ test_cluster model "$pg_config" "shared_preload_libraries = 'memory_profile'" "m
 trap 'stop_endpoint; end_test_clusters' EXIT
 test_database "$DATABASE"
 
-for name in what_the_model_finds conversation name_is_known slow large_document overload passing_failures bad_answers poison no_answer_at_all \
-  sessions key_is_secret shutdown kill turned_off; do
-  "test_$name"
-done
+test_what_the_model_finds
+test_conversation
+test_name_is_known
+test_slow
+test_large_document
+test_overload
+test_passing_failures
+test_bad_answers
+test_poison
+test_no_answer_at_all
+test_sessions
+test_key_is_secret
+test_shutdown
+test_kill
+test_turned_off
 finish
