@@ -23,6 +23,7 @@ create table job (
   extraction jsonb,
   applied integer not null default 0,
   status text not null default 'queued' check (status in ('queued', 'running', 'done', 'failed')),
+  waits boolean not null default false,
   turn bigint not null default 0,
   attempts integer not null default 0,
   max_attempts integer not null default 5,
@@ -38,11 +39,13 @@ create table job (
   primary key (subject_key, id),
   foreign key (subject_key, project_id) references subject (subject_key, project_id) on delete cascade
 );
-create index job_open on job (turn, sequence) where status in ('queued', 'running');
+create index job_open on job (turn, sequence) where status in ('queued', 'running') and not waits;
+create index job_waiting on job (run_after, sequence) where status = 'queued' and waits;
 create index job_open_of_subject on job (subject_key, sequence) where status in ('queued', 'running');
 create index job_running on job (worker) where status = 'running';
 comment on table job is 'Work to do after commit, and what became of it';
 comment on column job.payload is 'The raw input; deleted when the job is done, only its length and checksum stay';
+comment on column job.waits is 'Whether a language model has still to read its text';
 comment on column job.extraction is 'What was read from the input and is still to be written, the first "applied" memories of which are; deleted when the job is done';
 comment on column job.turn is 'Its place in the fair order of all subjects'' jobs';
 comment on column job.worker is 'The process that claimed it last';
@@ -198,7 +201,7 @@ begin
   where (subject_key, id) = (
     select j.subject_key, j.id
     from job j
-    where j.status = 'queued' and j.run_after <= clock_timestamp()
+    where j.status = 'queued' and not j.waits and j.run_after <= clock_timestamp()
       and (j.kind = 'embed' or not exists (
         select from job earlier
         where earlier.subject_key = j.subject_key and earlier.sequence < j.sequence
@@ -312,8 +315,11 @@ declare
   claimed record;
   run integer := 0;
 begin
-  perform memory_profile._job_worker_begin();
+  perform memory_profile._ask_nobody(), memory_profile._job_worker_begin();
   commit;
+  if memory_profile._may_ask() then
+    call memory_profile._ask_models();
+  end if;
   while max_jobs is null or run < max_jobs loop
     select * into claimed from memory_profile._job_claim();
     exit when claimed.job_id is null;
@@ -392,7 +398,7 @@ comment on function embeddings_refresh() is
 
 -- Learning ---------------------------------------------------------------------------------------------------------------
 
--- Applies what the built-in extractor finds in a text, by the same rules as every other writer.
+-- Applies what was found in a text, by the same rules as every other writer.
 create function _apply_extraction(
   key uuid, extraction jsonb, job uuid, source text, source_document text, conversation text, inline boolean
 ) returns jsonb
@@ -443,7 +449,8 @@ begin
       'fields', profile_get((select external_id from subject where subject_key = key)), 'updated_at', _iso(now())));
   end if;
   return jsonb_build_object('fields', fields_written, 'rejected', fields_rejected, 'memories', memory_ids,
-                            'notes', coalesce(extraction -> 'notes', '[]'));
+                            'notes', coalesce(extraction -> 'notes', '[]'))
+    || jsonb_strip_nulls(jsonb_build_object('model', extraction -> 'model', 'tokens', extraction -> 'tokens'));
 end
 $$;
 
@@ -476,7 +483,7 @@ begin
 end
 $$;
 
--- What the built-in extractor finds in the text of a job; NULL for a job without a text. Reads, and locks nothing.
+-- What is found in the text of a job, by the model if it has read it; NULL for a job without a text. Reads, and locks nothing.
 create function _job_extract(this job) returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, memory_profile, pg_temp
@@ -485,13 +492,12 @@ declare
   source document;
 begin
   if this.kind = 'learn' then
-    return _extract(this.payload, this.input_type, this.created_at, profile_schema_get() -> 'fields', _subject_name(this.subject_key));
+    return _extraction(this.subject_key, this.id, this.payload, this.input_type, this.created_at);
   elsif this.kind = 'document' then
     select * into source from document d where d.subject_key = this.subject_key and d.id = this.document_id;
     if source.id is not null and source.processed_sha256 is distinct from _document_digest(source) then
       return case when source.task_type = 'memory' then
-          _extract(source.content, source.type, coalesce(source.document_date, source.created_at), profile_schema_get() -> 'fields',
-                   _subject_name(this.subject_key))
+          _extraction(this.subject_key, this.id, source.content, source.type, coalesce(source.document_date, source.created_at))
         else '{"fields": [], "memories": []}' end
         || jsonb_build_object('digest', encode(_document_digest(source), 'hex'));
     end if;

@@ -2,11 +2,11 @@
 
 -- Ordinary users of the product: everything of their own project, which row security decides.
 grant usage on schema memory_profile to public;
-grant select on project, embedding_model to memory_profile_user;
+grant select on project, embedding_model, model_endpoint to memory_profile_user;
 grant update (settings) on project to memory_profile_user;
 grant select, insert, update, delete on
   subject, event, memory, memory_relation, decision, memory_embedding, memory_signature, memory_source, profile_schema, document, chunk,
-  chunk_embedding, chunk_signature, message, job, webhook_delivery
+  chunk_embedding, chunk_signature, message, job, job_answer, webhook_delivery
   to memory_profile_user;
 grant select, update on sequence job_turn to memory_profile_user;
 -- The secret of a webhook can be written, never read.
@@ -16,6 +16,7 @@ grant insert, delete, select (id, project_id, url, events, is_active, failures, 
 grant memory_profile_user to @extowner@;
 grant select, insert, update, delete on project, project_role, api_key to @extowner@;
 grant update (scoring) on embedding_model to @extowner@;
+grant select, insert, update, delete on model_endpoint to @extowner@;
 
 -- Administration and what runs with the rights of the extension's owner.
 revoke execute on function
@@ -28,6 +29,9 @@ grant execute on function
   project_create(text, jsonb), project_bind(text, name, boolean), project_unbind(text, name), project_drop(text),
   api_key_create(text, text, text[], text[], timestamptz), api_key_revoke(text), embedding_model_verify(text)
   to @extowner@;
+-- Who may have the language model called: who can set where it is.
+revoke execute on procedure _ask_models() from public;
+grant execute on procedure _ask_models() to @extowner@;
 grant execute on function _embedding_model_id() to memory_profile_user;
 grant execute on function _authenticate(text) to memory_profile_http;
 comment on function embedding_model_verify(text) is 'Reads a packed model in full and compares it with its checksum; an error when it is damaged or missing';

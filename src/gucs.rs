@@ -28,6 +28,23 @@ static WORKER_DATABASES: GucSetting<Option<CString>> = GucSetting::<Option<CStri
 /// index probes a second.
 static WORKER_NAPTIME: GucSetting<i32> = GucSetting::<i32>::new(500);
 
+/// Where the language model is: the base URL of an OpenAI-compatible API. Empty by default: nothing is sent anywhere
+/// unless an administrator says where. In the configuration alone, like the others of the model: no session decides whom the
+/// server calls, and all processes agree on it.
+static CHAT_URL: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+
+/// The name of the language model.
+static CHAT_MODEL: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+
+/// The file that holds the key of the endpoint. A file, so that the key is in no setting, no dump and no log.
+static CHAT_KEY_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+
+/// How long the language model may take. A full answer of 4,096 tokens at 50 tokens a second takes 82 seconds.
+static CHAT_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(120_000);
+
+/// How many requests to the language model are under way at once; its latency is waiting, not work.
+static CHAT_CONCURRENCY: GucSetting<i32> = GucSetting::<i32>::new(4);
+
 /// How many processes run the jobs of each of these databases. One is enough until learning keeps a processor busy.
 static WORKERS_PER_DATABASE: GucSetting<i32> = GucSetting::<i32>::new(1);
 
@@ -96,6 +113,7 @@ pub fn define() {
         GucContext::Sighup,
         GucFlags::UNIT_MS,
     );
+    define_chat();
     GucRegistry::define_int_guc(
         c"memory_profile.workers_per_database",
         c"How many background workers run the jobs of each database of memory_profile.worker_databases.",
@@ -135,6 +153,47 @@ pub fn define() {
         GucFlags::default(),
     );
     reserve_prefix();
+}
+
+/// Defines the settings of the language model.
+fn define_chat() {
+    for (name, short, long, setting) in [
+        (
+            c"memory_profile.chat_url",
+            c"The base URL of an OpenAI-compatible API with the language model that learns from texts.",
+            c"For example https://api.example.com/v1; empty leaves learning to the built-in extractor.",
+            &CHAT_URL,
+        ),
+        (c"memory_profile.chat_model", c"The name of the language model that learns from texts.", c"", &CHAT_MODEL),
+        (
+            c"memory_profile.chat_key_file",
+            c"The file that holds the API key of memory_profile.chat_url.",
+            c"Read at each request by the process that makes it; empty sends no key.",
+            &CHAT_KEY_FILE,
+        ),
+    ] {
+        GucRegistry::define_string_guc(name, short, long, setting, GucContext::Sighup, GucFlags::SUPERUSER_ONLY);
+    }
+    GucRegistry::define_int_guc(
+        c"memory_profile.chat_timeout",
+        c"How long the language model may take to answer a request.",
+        c"",
+        &CHAT_TIMEOUT,
+        100,
+        600_000,
+        GucContext::Sighup,
+        GucFlags::UNIT_MS,
+    );
+    GucRegistry::define_int_guc(
+        c"memory_profile.chat_concurrency",
+        c"How many requests to the language model one process has under way at once.",
+        c"",
+        &CHAT_CONCURRENCY,
+        1,
+        64,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
 }
 
 /// Makes every other `memory_profile.*` name an error instead of a silent placeholder.
@@ -184,6 +243,37 @@ pub fn worker_databases() -> Vec<String> {
 /// How long an idle worker sleeps.
 pub fn worker_naptime() -> std::time::Duration {
     std::time::Duration::from_millis(u64::try_from(WORKER_NAPTIME.get()).unwrap_or(500))
+}
+
+/// An endpoint of a language model.
+#[derive(Clone)]
+pub struct Chat {
+    /// The base URL of the API.
+    pub url: String,
+    /// The name of the model.
+    pub model: String,
+    /// The file that holds the key, if there is one.
+    pub key_file: Option<std::path::PathBuf>,
+    /// How long an answer may take.
+    pub timeout: std::time::Duration,
+    /// How many requests are under way at once.
+    pub concurrency: usize,
+}
+
+/// The language model, if there is one.
+pub fn chat() -> Option<Chat> {
+    let url = text(&CHAT_URL).trim().trim_end_matches('/').to_owned();
+    let model = text(&CHAT_MODEL);
+    if url.is_empty() || model.is_empty() {
+        return None;
+    }
+    Some(Chat {
+        url,
+        model,
+        key_file: Some(text(&CHAT_KEY_FILE)).filter(|path| !path.is_empty()).map(Into::into),
+        timeout: std::time::Duration::from_millis(u64::try_from(CHAT_TIMEOUT.get()).unwrap_or(120_000)),
+        concurrency: usize::try_from(CHAT_CONCURRENCY.get()).unwrap_or(4),
+    })
 }
 
 /// How many processes run the jobs of each database.

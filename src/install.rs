@@ -51,7 +51,8 @@ extension_sql_file!(
     requires = ["jobs", _check_webhook_url, _check_webhook_secret, _webhook_signature]
 );
 extension_sql_file!("../sql/62_status.sql", name = "status", requires = ["webhooks"]);
-extension_sql_file!("../sql/70_http.sql", name = "http", requires = ["status"]);
+extension_sql_file!("../sql/63_models.sql", name = "models", requires = ["status", _chat_endpoint]);
+extension_sql_file!("../sql/70_http.sql", name = "http", requires = ["models"]);
 extension_sql_file!("../sql/70_http_members.sql", name = "http_members", requires = ["http"]);
 extension_sql_file!("../sql/71_http_supermemory.sql", name = "http_supermemory", requires = ["http_members"]);
 extension_sql_file!(

@@ -3,7 +3,7 @@
 use pgrx::JsonB;
 use pgrx::prelude::*;
 use rules::chunk::{self, ChunkKind};
-use rules::extract::{self, Field, FieldSpec, Input, Kind, Memory, Message};
+use rules::extract::{self, Extraction, Field, FieldSpec, Input, Kind, Memory, Message};
 use rules::summary::{self, SummaryField, SummaryMemory};
 use serde_json::{Value, json};
 
@@ -32,10 +32,24 @@ fn _extract(
     fields: JsonB,
     subject_name: Option<&str>,
 ) -> JsonB {
-    let schema: Vec<FieldSpec> = fields.0.as_array().into_iter().flatten().map(field_spec).collect();
-    let now = pg_sys::TimestampTz::from(moment).saturating_add(POSTGRES_EPOCH);
-    let found = extract::extract(&Input { text: data, input_type, now, schema: &schema, subject_name });
-    JsonB(json!({
+    let schema = schema(&fields.0);
+    let now = unix_micros(moment);
+    JsonB(extraction_json(&extract::extract(&Input { text: data, input_type, now, schema: &schema, subject_name })))
+}
+
+/// A point in time of PostgreSQL as the rules'.
+pub fn unix_micros(moment: TimestampWithTimeZone) -> i64 {
+    pg_sys::TimestampTz::from(moment).saturating_add(POSTGRES_EPOCH)
+}
+
+/// The fields of a profile schema, as far as extraction needs them.
+pub fn schema(fields: &Value) -> Vec<FieldSpec> {
+    fields.as_array().into_iter().flatten().map(field_spec).collect()
+}
+
+/// What was learned, in the form that is applied.
+pub fn extraction_json(found: &Extraction) -> Value {
+    json!({
         "fields": found.fields.iter().map(|field| json!({
             "key": field.key, "value": field.value, "confidence": rounded(field.confidence),
         })).collect::<Vec<_>>(),
@@ -45,7 +59,7 @@ fn _extract(
             "role": message.role.as_str(), "name": message.name, "content": message.content, "date": iso(message.date),
         })).collect::<Vec<_>>(),
         "notes": found.notes,
-    }))
+    })
 }
 
 /// A memory with the attributes of its row; one of a message says by whom, in which turn and when, and the denial of a

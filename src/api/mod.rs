@@ -6,7 +6,7 @@ mod consolidation;
 mod embedding;
 mod identity;
 mod jsonb;
-mod learning;
+pub mod learning;
 mod profiles;
 mod search;
 mod signing;

@@ -1,10 +1,11 @@
 //! The background worker: for each database that the administrator named, processes that run the job queue after commit,
-//! and one that sends webhooks.
+//! one that sends webhooks, and one that asks the language model.
 //!
 //! It is a convenience. The same jobs run by `CALL memory_profile.run_jobs()` from any client, so that the product is
 //! whole where nobody may preload a library.
 
 pub mod http;
+mod models;
 mod webhooks;
 
 use std::time::{Duration, Instant};
@@ -12,7 +13,6 @@ use std::time::{Duration, Instant};
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, SignalWakeFlags};
 use pgrx::pg_sys::panic::ErrorReportable;
 use pgrx::prelude::*;
-use pgrx::spi::SpiClient;
 
 use crate::gucs;
 
@@ -35,6 +35,7 @@ pub fn register() {
             start("jobs", database, index, "memory_profile_worker_main");
         }
         start("webhooks", database, index, "memory_profile_webhooks_main");
+        start("models", database, index, "memory_profile_models_main");
     }
 }
 
@@ -75,6 +76,15 @@ pub extern "C-unwind" fn memory_profile_webhooks_main(index: pg_sys::Datum) {
     live(index, || sender.work());
 }
 
+/// The life of the process that asks the language model.
+#[pg_guard]
+#[unsafe(no_mangle)]
+#[allow(unsafe_code)]
+pub extern "C-unwind" fn memory_profile_models_main(index: pg_sys::Datum) {
+    let mut asker = models::Asker::new(models::InWorker);
+    live(index, || asker.work());
+}
+
 /// Whether this process has to end, because it was told to or because the server is gone: one that goes on keeps the server
 /// from starting again.
 fn is_told_to_end() -> bool {
@@ -88,13 +98,7 @@ fn live(index: pg_sys::Datum, mut work: impl FnMut()) {
     BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
     BackgroundWorker::connect_worker_to_spi(Some(database), None);
     while BackgroundWorker::wait_latch(Some(gucs::worker_naptime())) && !http::is_shutting_down() {
-        if BackgroundWorker::sighup_received() {
-            #[allow(unsafe_code)]
-            // SAFETY: called between transactions on the worker's main thread, as every backend does on SIGHUP.
-            unsafe {
-                pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP);
-            }
-        }
+        reload_settings();
         work();
     }
     // Told to end, by a shutdown or because its database is being dropped. The postmaster starts only those again that
@@ -103,6 +107,17 @@ fn live(index: pg_sys::Datum, mut work: impl FnMut()) {
     // SAFETY: no transaction is open and nothing is held whose destructor matters; proc_exit does not return.
     unsafe {
         pg_sys::proc_exit(1);
+    }
+}
+
+/// Reads the configuration again, if the postmaster says so. For the time between transactions.
+fn reload_settings() {
+    if BackgroundWorker::sighup_received() {
+        #[allow(unsafe_code)]
+        // SAFETY: called between transactions on the worker's main thread, as every backend does on SIGHUP.
+        unsafe {
+            pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP);
+        }
     }
 }
 

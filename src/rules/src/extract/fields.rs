@@ -319,3 +319,14 @@ fn compile(pattern: &str) -> Result<Regex, regex::Error> {
 pub fn check_pattern(pattern: &str) -> Result<(), String> {
     compile(pattern).map(drop).map_err(|error| error.to_string().replace('\n', " "))
 }
+
+/// Whether a value is what a field's pattern finds in a text, or in the value itself.
+pub fn matches_pattern(pattern: &str, value: &str, text: &str) -> bool {
+    let Ok(pattern) = compile(pattern) else { return false };
+    let finds = |text: &str| {
+        pattern
+            .captures_iter(text)
+            .any(|groups| groups.get(1).or_else(|| groups.get(0)).is_some_and(|found| found.as_str() == value))
+    };
+    finds(value) || finds(text)
+}

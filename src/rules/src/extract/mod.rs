@@ -37,7 +37,7 @@ mod tests;
 
 use std::ops::Range;
 
-pub use fields::check_pattern;
+pub use fields::{check_pattern, matches_pattern};
 
 /// The longest text that is read; what lies behind is left unread and noted.
 pub const MAX_INPUT_BYTES: usize = 1 << 20;
@@ -213,4 +213,10 @@ pub fn slot_of_field<'k>(key: &'k str, label: Option<&'k str>) -> Option<&'k str
 /// Learns fields and memories from a text.
 pub fn extract(input: &Input<'_>) -> Extraction {
     learn::learn(input)
+}
+
+/// The turns of a conversation, without learning from them; empty for anything else.
+pub fn messages(input: &Input<'_>) -> Vec<Message> {
+    let text = &input.text[..input.text.floor_char_boundary(MAX_INPUT_BYTES)];
+    source::parse(rulebook::RuleBook::english(), &Input { text, ..*input }).messages
 }

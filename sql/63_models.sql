@@ -1,0 +1,324 @@
+-- The language model: which jobs wait for its answer, and what becomes of the answers. Where an endpoint is set up, a job
+-- that learns waits until the model has read its text; then it runs as any other, and applies what the model found.
+--
+-- A long text is asked about in pieces, one after the other, and goes behind the others after each: it does not hold them
+-- up. A piece is claimed in one transaction, the model asked in none, and the answer kept in another, before anything is
+-- learned from it: a process that dies in between has at most asked in vain.
+--
+-- What the model answers unusably, the built-in extractor reads instead. An endpoint that cannot be reached or asks for
+-- patience is left alone for a while, by every process; that is no failure of the job. What is one, a request that ends
+-- in a timeout or an error of the server, is tried again with growing pauses, until the job has failed.
+
+create table job_answer (
+  subject_key uuid not null,
+  job_id uuid not null,
+  project_id uuid not null,
+  status text not null default 'asking' check (status in ('asking', 'waiting', 'done', 'failed')),
+  text_sha256 bytea not null,
+  piece integer not null default 0,
+  pieces integer,
+  extraction jsonb not null default '{"fields": [], "memories": [], "notes": []}',
+  attempts integer not null default 0,
+  run_after timestamptz not null default now(),
+  worker integer,
+  locked_until timestamptz,
+  primary key (subject_key, job_id),
+  foreign key (subject_key, project_id) references subject (subject_key, project_id) on delete cascade,
+  foreign key (subject_key, job_id) references job (subject_key, id) on delete cascade
+);
+create index job_answer_waiting on job_answer (run_after) where status = 'waiting';
+create index job_answer_asking on job_answer (locked_until) where status = 'asking';
+comment on table job_answer is 'What the language model has found in the text of a job; deleted when the job is done';
+comment on column job_answer.text_sha256 is 'The text that was asked about: an answer about another one is not applied';
+comment on column job_answer.piece is 'How many pieces of the text have been read';
+select _isolate('job_answer');
+
+create table model_endpoint (
+  id uuid primary key,
+  failures integer not null default 0,
+  paused_until timestamptz,
+  error text,
+  updated_at timestamptz not null default now()
+);
+comment on table model_endpoint is 'Endpoints of models that could not be reached or asked for patience, and until when they are left alone';
+comment on column model_endpoint.id is 'Made from the URL, which may be a secret';
+
+-- Which jobs wait ----------------------------------------------------------------------------------------------------------
+
+create function _job_waits(this job) returns boolean
+language plpgsql stable
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  return _chat_endpoint() is not null and case this.kind
+    when 'learn' then true
+    when 'document' then exists (select from document d
+                                 where d.subject_key = this.subject_key and d.id = this.document_id and d.task_type = 'memory')
+    else false end;
+end
+$$;
+
+-- Decides whether a job that enters the queue waits for the model; what a job that is done was told is forgotten, and a
+-- failed one that is queued again asks again, unless it has been answered.
+create function _job_answer_follow() returns trigger
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  if new.status = 'queued' then
+    update job_answer a set status = 'waiting', attempts = 0, run_after = now()
+    where a.subject_key = new.subject_key and a.job_id = new.id and a.status = 'failed';
+    new.waits := _job_waits(new)
+      and not exists (select from job_answer a where a.subject_key = new.subject_key and a.job_id = new.id and a.status = 'done');
+  else
+    delete from job_answer a where a.subject_key = new.subject_key and a.job_id = new.id;
+  end if;
+  return new;
+end
+$$;
+
+create trigger job_waits before insert on job
+  for each row when (new.status = 'queued' and new.kind <> 'embed') execute function _job_answer_follow();
+create trigger job_answered before update of status on job
+  for each row when (new.status = 'done' and new.kind <> 'embed' or old.status = 'failed' and new.status = 'queued')
+  execute function _job_answer_follow();
+
+-- Where there is no endpoint any more, nobody waits for it.
+create function _ask_nobody() returns void
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  if _chat_endpoint() is null then
+    update job j set waits = false
+    where (j.subject_key, j.id) in (select o.subject_key, o.id from job o where o.waits and o.status = 'queued' for update skip locked);
+  end if;
+end
+$$;
+
+-- Asking: what the background worker and CALL run_jobs() call ---------------------------------------------------------------
+
+-- Whether the current role may have the endpoint called.
+create function _may_ask() returns boolean
+language sql stable
+as $$
+  select memory_profile._chat_endpoint() is not null
+    and has_function_privilege('memory_profile._ask_models()', 'execute')
+$$;
+
+create procedure _ask_models()
+  as 'MODULE_PATHNAME', '_ask_models_wrapper' language c;
+
+-- Gives back what this process has claimed and not recorded; what an interrupted one of the same number has, too.
+create function _ask_release() returns void
+language sql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+  update job_answer set status = 'waiting', attempts = greatest(attempts - 1, 0), worker = null, locked_until = null
+  where status = 'asking' and worker = pg_backend_pid()
+$$;
+
+-- Claims the jobs that are to be asked about now, with what the request is made from. An endpoint that has failed is
+-- asked one thing at a time until it answers. Nothing here waits for a lock.
+create function _ask_claim(max_count integer, time_limit interval)
+returns table (subject_key uuid, job_id uuid, piece integer, data text, input_type text, moment timestamptz,
+               fields jsonb, subject_name text, instructions text[])
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  endpoint model_endpoint;
+  this job;
+  source document;
+  digest bytea;
+begin
+  -- What a process was asking about that did not live to hear the answer. If that happens again and again, it has died of it.
+  with left_behind as (
+    update job_answer a set status = case when a.attempts >= 10 then 'failed' else 'waiting' end, worker = null, locked_until = null
+    where a.status = 'asking'
+      and (a.locked_until < clock_timestamp() or not exists (select from pg_stat_activity s where s.pid = a.worker))
+    returning a.*
+  )
+  update job j set status = 'failed', error = 'the worker ended before the language model had answered', finished_at = clock_timestamp()
+  from left_behind l
+  where l.status = 'failed' and j.subject_key = l.subject_key and j.id = l.job_id;
+  select * into endpoint from model_endpoint e where e.id = _chat_endpoint();
+  if endpoint.paused_until > clock_timestamp() then
+    return;
+  elsif endpoint.failures > 0 then
+    max_count := 1 - (select count(*) from job_answer a where a.status = 'asking');
+  end if;
+  for this in
+    with due as (
+      (select a.subject_key, a.job_id, a.run_after
+       from job_answer a
+       where a.status = 'waiting' and a.run_after <= clock_timestamp()
+       order by a.run_after
+       limit max_count)
+      union all
+      (select j.subject_key, j.id, j.run_after
+       from job j
+       where j.status = 'queued' and j.waits and j.run_after <= clock_timestamp()
+         and not exists (select from job_answer a where a.subject_key = j.subject_key and a.job_id = j.id)
+       order by j.run_after, j.sequence
+       limit max_count)
+    )
+    select j.*
+    from due
+    join job j on j.subject_key = due.subject_key and j.id = due.job_id
+    join subject s on s.subject_key = due.subject_key
+    where j.status = 'queued' and j.waits
+    order by due.run_after, j.sequence
+    limit greatest(max_count, 0)
+    for no key update of j skip locked
+    for key share of s skip locked
+  loop
+    if current_project() is distinct from this.project_id then
+      perform set_config('memory_profile.project', this.project_id::text, true);
+    end if;
+    subject_key := this.subject_key;
+    job_id := this.id;
+    data := this.payload;
+    input_type := this.input_type;
+    moment := this.created_at;
+    if this.kind = 'document' then
+      select * into source from document d where d.subject_key = this.subject_key and d.id = this.document_id;
+      data := source.content;
+      input_type := source.type;
+      moment := coalesce(source.document_date, source.created_at);
+    end if;
+    if data is null then
+      update job j set waits = false where j.subject_key = this.subject_key and j.id = this.id;
+      continue;
+    end if;
+    digest := sha256(convert_to(data, 'UTF8'));
+    insert into job_answer as a (subject_key, job_id, project_id, text_sha256, attempts, worker, locked_until)
+    values (this.subject_key, this.id, this.project_id, digest, 1, pg_backend_pid(), clock_timestamp() + time_limit + interval '1 minute')
+    on conflict on constraint job_answer_pkey do update
+    set status = 'asking', attempts = a.attempts + 1, worker = excluded.worker, locked_until = excluded.locked_until,
+        text_sha256 = digest,
+        piece = case when a.text_sha256 = digest then a.piece else 0 end,
+        extraction = case when a.text_sha256 = digest then a.extraction else excluded.extraction end
+    returning a.piece into piece;
+    fields := profile_schema_get() -> 'fields';
+    subject_name := _subject_name(this.subject_key);
+    instructions := array[project_setting('extraction_instructions') #>> '{}',
+                          (select s.entity_context from subject s where s.subject_key = this.subject_key)];
+    return next;
+  end loop;
+end
+$$;
+
+-- Keeps what was found in a piece. With the last one the job is ready to be run.
+create function _ask_answered(key uuid, asked uuid, endpoint uuid, pieces integer, reading jsonb) returns void
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  this job_answer;
+begin
+  update model_endpoint e set failures = 0, paused_until = null, error = null, updated_at = clock_timestamp()
+  where e.id = endpoint and e.failures > 0;
+  perform from job j where j.subject_key = key and j.id = asked for no key update;
+  update job_answer a
+  set piece = a.piece + 1, pieces = _ask_answered.pieces, attempts = 0, run_after = clock_timestamp(), worker = null, locked_until = null,
+      status = case when a.piece + 1 >= _ask_answered.pieces then 'done' else 'waiting' end,
+      extraction = jsonb_build_object(
+        'fields', (a.extraction -> 'fields') || (reading -> 'fields'),
+        'memories', (a.extraction -> 'memories') || (reading -> 'memories'),
+        'notes', (a.extraction -> 'notes') || (reading -> 'notes'),
+        'model', reading -> 'model',
+        'tokens', jsonb_build_object(
+          'prompt', coalesce((a.extraction #>> '{tokens,prompt}')::bigint, 0) + (reading #>> '{tokens,prompt}')::bigint,
+          'completion', coalesce((a.extraction #>> '{tokens,completion}')::bigint, 0) + (reading #>> '{tokens,completion}')::bigint))
+  where a.subject_key = key and a.job_id = asked and a.status = 'asking' and a.worker = pg_backend_pid()
+  returning * into this;
+  if this.status = 'done' then
+    update job j set waits = false, attempts = 0, error = null, run_after = clock_timestamp() where j.subject_key = key and j.id = asked;
+  end if;
+end
+$$;
+
+-- Records that a request failed. If that is the job's fault, it counts among its attempts; if the endpoint's, the endpoint
+-- is left alone: at once when it could not be reached or asks for it, else from the third time in a row.
+create function _ask_failed(
+  key uuid, asked uuid, endpoint uuid, cause text, counts boolean, at_once boolean, retry_after double precision
+) returns void
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  this job;
+  answer job_answer;
+begin
+  insert into model_endpoint as e (id) values (endpoint) on conflict (id) do nothing;
+  update model_endpoint e
+  set failures = f.failures, error = cause, updated_at = clock_timestamp(),
+      paused_until = greatest(e.paused_until, clock_timestamp() + case
+        when retry_after is not null then least(retry_after, 3600)
+        when at_once then least(power(2, f.failures), 60)
+        when f.failures >= 3 then least(power(2, f.failures - 3), 60)
+        else 0 end * (1 + random() / 10) * interval '1 second')
+  from (select o.failures + case when o.paused_until > clock_timestamp() then 0 else 1 end as failures
+        from model_endpoint o where o.id = endpoint for update) f
+  where e.id = endpoint;
+
+  -- The subject before the job, and the job before its answer, as everybody takes them.
+  perform from subject s where s.subject_key = key for update;
+  select * into this from job j where j.subject_key = key and j.id = asked for update;
+  update job_answer a
+  set status = case when counts and a.attempts >= this.max_attempts then 'failed' else 'waiting' end,
+      attempts = case when counts then a.attempts else greatest(a.attempts - 1, 0) end,
+      run_after = clock_timestamp() + case when counts then least(power(2, a.attempts), 3600) else 1 end * (0.75 + random() / 2) * interval '1 second',
+      worker = null, locked_until = null
+  where a.subject_key = key and a.job_id = asked and a.status = 'asking' and a.worker = pg_backend_pid()
+  returning * into answer;
+  if not found then
+    return;
+  end if;
+  update job j
+  set error = cause, attempts = answer.attempts,
+      status = case answer.status when 'failed' then 'failed' else j.status end,
+      finished_at = case answer.status when 'failed' then clock_timestamp() end
+  where j.subject_key = key and j.id = asked;
+  if this.kind = 'document' then
+    update document d set status = case answer.status when 'failed' then 'failed' else 'queued' end, error = cause
+    where d.subject_key = key and d.id = this.document_id;
+  end if;
+end
+$$;
+
+-- Applying -----------------------------------------------------------------------------------------------------------------
+
+-- What was found in the text of a job: by the model, if it was asked about this very text, else by the built-in extractor.
+create function _extraction(key uuid, job uuid, data text, input_type text, moment timestamptz) returns jsonb
+language plpgsql stable
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  answer job_answer;
+begin
+  select * into answer from job_answer a where a.subject_key = key and a.job_id = _extraction.job and a.status = 'done';
+  if answer.text_sha256 = sha256(convert_to(data, 'UTF8')) then
+    return answer.extraction;
+  end if;
+  return _extract(data, input_type, moment, profile_schema_get() -> 'fields', _subject_name(key));
+end
+$$;
+
+create function model_status(
+  out configured boolean, out waiting bigint, out asking bigint, out failures integer, out paused_until timestamptz, out error text)
+language plpgsql stable
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  configured := _chat_endpoint() is not null;
+  select count(*) into waiting from job j where j.project_id = _project() and j.status = 'queued' and j.waits;
+  select count(*) into asking from job_answer a where a.project_id = _project() and a.status = 'asking';
+  select e.failures, e.paused_until, e.error into failures, paused_until, error from model_endpoint e where e.id = _chat_endpoint();
+  failures := coalesce(failures, 0);
+end
+$$;
+comment on function model_status() is
+  'The language model: whether one is set up, how many jobs of the project wait for it and how many it is being asked about, '
+  'how often in a row it failed, until when it is left alone, and why';
