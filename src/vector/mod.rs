@@ -27,6 +27,7 @@ mod fault;
 mod io;
 mod pairs;
 mod site;
+mod soft;
 mod text;
 
 use half::f16;
