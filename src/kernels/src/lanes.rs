@@ -109,8 +109,7 @@ impl Metric<3> for Cosine {
 }
 
 /// Rows in a block, which lie one after the other, are prefetched by software up to so many bytes. Measured on Zen 3 with rows in
-/// memory: 768 bytes gain a third to a
-/// half, 1,536 nothing; from the last-level cache 6,144 bytes would lose a half.
+/// memory: 768 bytes gain a third to a half, 1,536 nothing; from the last-level cache 6,144 bytes would lose a half.
 const SHORT_ROW: usize = 1024;
 
 /// The one loop: `S` sums of `M` between `query` and each of `R` rows, with `U` independent accumulators per sum to hide the
