@@ -10,9 +10,9 @@ vector_benchmarks() {
   sql -c 'CREATE SCHEMA pgvector' -c 'CREATE EXTENSION vector SCHEMA pgvector'
   sql --file="$REPO/benches/sql/distances.sql"
   heading "Distances beside pgvector $(sql -Atc "SELECT extversion FROM pg_extension WHERE extname = 'vector'"), per row"
-  printf '%-14s %7s %4s %9s %9s %9s %9s %9s %7s %11s\n' \
-    '' '' '' '' '' '' ours/ without '' largest \
-    type rows '' 'the scan' ours pgvector pgvector 'the scan' rounds difference
+  printf '%-14s %7s %4s %9s %9s %9s %9s %9s %9s %9s %7s %11s\n' \
+    '' '' '' '' 'call of' '' '' ours/ nothing/ without '' largest \
+    type rows '' 'the scan' nothing ours pgvector pgvector pgvector both rounds difference
   for rows in 1000 "$BENCH_ROWS"; do
     for dims in 384 1536; do
       for type in vector halfvec; do
@@ -25,11 +25,11 @@ vector_benchmarks() {
 
 # compare_distances TYPE DIMENSIONS ROWS OPERATOR
 compare_distances() {
-  local answer scan ours theirs ratio net rounds difference agrees
+  local answer scan nothing ours theirs ratio least net rounds difference agrees
   sql -c "CALL bench.make_comparison('$1', '$4')"
   answer=$(sql -At --set seconds="$BENCH_SECONDS" --file="$REPO/benches/sql/compare.sql")
-  IFS='|' read -r scan ours theirs ratio net rounds difference agrees <<<"$answer"
-  printf '%-14s %7s %4s %6d ns %6d ns %6d ns %9.2f %9.2f %7d %11s\n' \
-    "$1($2)" "$3" "$4" "$scan" "$ours" "$theirs" "$ratio" "$net" "$rounds" "${difference# }"
+  IFS='|' read -r scan nothing ours theirs ratio least net rounds difference agrees <<<"$answer"
+  printf '%-14s %7s %4s %6d ns %6d ns %6d ns %6d ns %9.2f %9.2f %9.2f %7d %11s\n' \
+    "$1($2)" "$3" "$4" "$scan" "$nothing" "$ours" "$theirs" "$ratio" "$least" "$net" "$rounds" "${difference# }"
   [ "$agrees" = t ] || die "the two extensions do not agree on $4 of $1($2)"
 }

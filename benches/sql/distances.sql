@@ -29,48 +29,52 @@ BEGIN
 END
 $$;
 
--- Makes bench.compare(seconds, rows): rounds of three scans of bench.sample, one that only touches the rows, one with
--- our operator and one with pgvector's, each round in another order. Times are in nanoseconds per row.
+-- Makes bench.compare(seconds): rounds of four scans of bench.sample, one that only touches the rows, one that calls a
+-- function of the same form that looks at nothing, one with our operator and one with pgvector's, each round in another
+-- order. Times are in nanoseconds per row. The function is the comparison of two integers, which are here the addresses
+-- of two vectors; they differ, and false is the number 0.
 CREATE PROCEDURE bench.make_comparison(type text, operator text)
 LANGUAGE plpgsql
 AS $make$
 BEGIN
+  EXECUTE format('CREATE OR REPLACE FUNCTION bench.nothing(memory_profile.%1$I, memory_profile.%1$I) RETURNS double precision
+    LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE AS ''int8eq''', type);
   EXECUTE format($definition$
     CREATE OR REPLACE FUNCTION bench.compare(seconds double precision)
-    RETURNS TABLE (touch double precision, ours double precision, theirs double precision)
+    RETURNS TABLE (touch double precision, nothing double precision, ours double precision, theirs double precision)
     LANGUAGE plpgsql
     AS $$
     DECLARE
       our_query memory_profile.%1$I := (SELECT embedding FROM bench.query);
       their_query pgvector.%1$I := our_query;
       rows bigint := (SELECT count(*) FROM bench.sample);
-      scans integer := greatest(1, 20000 / rows);
       finish timestamptz := clock_timestamp() + make_interval(secs => seconds);
       started timestamptz;
-      times double precision[] := '{0, 0, 0}';
+      times double precision[] := '{0, 0, 0, 0}';
       total double precision;
       round integer := 0;
       kind integer;
     BEGIN
       WHILE round < 6 OR clock_timestamp() < finish LOOP
-        FOR turn IN 0..2 LOOP
-          kind := (round + turn * (1 + round %% 2)) %% 3;
+        FOR turn IN 0..3 LOOP
+          kind := (round + turn * (1 + 2 * (round %% 2))) %% 4;
           started := clock_timestamp();
-          FOR scan IN 1..scans LOOP
-            IF kind = 0 THEN
-              total := (SELECT count(embedding) FROM bench.sample);
-            ELSIF kind = 1 THEN
-              total := (SELECT sum(embedding OPERATOR(memory_profile.%2$s) our_query) FROM bench.sample);
-            ELSE
-              total := (SELECT sum(embedding::pgvector.%1$I OPERATOR(pgvector.%2$s) their_query) FROM bench.sample);
-            END IF;
-          END LOOP;
-          times[kind + 1] := extract(epoch FROM clock_timestamp() - started) * 1e9 / scans / rows;
+          IF kind = 0 THEN
+            total := (SELECT count(embedding) FROM bench.sample);
+          ELSIF kind = 1 THEN
+            total := (SELECT sum(bench.nothing(embedding, our_query)) FROM bench.sample);
+          ELSIF kind = 2 THEN
+            total := (SELECT sum(embedding OPERATOR(memory_profile.%2$s) our_query) FROM bench.sample);
+          ELSE
+            total := (SELECT sum(embedding::pgvector.%1$I OPERATOR(pgvector.%2$s) their_query) FROM bench.sample);
+          END IF;
+          times[kind + 1] := extract(epoch FROM clock_timestamp() - started) * 1e9 / rows;
         END LOOP;
         round := round + 1;
         touch := times[1];
-        ours := times[2];
-        theirs := times[3];
+        nothing := times[2];
+        ours := times[3];
+        theirs := times[4];
         -- The first round plans the queries and fills the caches.
         IF round > 1 THEN RETURN NEXT; END IF;
       END LOOP;

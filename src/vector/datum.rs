@@ -133,12 +133,20 @@ impl<E> Drop for Dense<'_, E> {
 pub unsafe fn plain_pair<'fcx, E: Element>(call: pg_sys::FunctionCallInfo) -> Option<(&'fcx [E], &'fcx [E])> {
     // SAFETY: as above; arguments outlive the call, and their form is checked before they are read.
     unsafe {
-        let [a, b] = pair(call).map(pg_sys::Datum::cast_mut_ptr::<pg_sys::varlena>);
-        if !varatt_is_4b_u(a) || !varatt_is_4b_u(b) {
-            return None;
-        }
-        Some((plain_elements(a)?, plain_elements(b)?))
+        let [a, b] = pair(call);
+        Some((plain(a)?, plain(b)?))
     }
+}
+
+/// The elements of a vector if it lies plain in memory. Neither panics nor calls Postgres.
+///
+/// # Safety
+/// `datum` is a non-null datum of the type whose elements are `E`, and lives as long as the result.
+#[inline(always)]
+pub unsafe fn plain<'a, E: Element>(datum: pg_sys::Datum) -> Option<&'a [E]> {
+    let varlena = datum.cast_mut_ptr::<pg_sys::varlena>();
+    // SAFETY: the caller's promise; the form is checked before the elements are read.
+    unsafe { if varatt_is_4b_u(varlena) { plain_elements(varlena) } else { None } }
 }
 
 /// The two arguments of a call.

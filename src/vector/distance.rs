@@ -21,45 +21,56 @@ fn halfvec_norm(a: HalfVector) -> f64 {
 bind_pairs! {
     (f32, vector_l2_distance_wrapper, pg_finfo_vector_l2_distance_wrapper),
     (f16, halfvec_l2_distance_wrapper, pg_finfo_halfvec_l2_distance_wrapper) =>
-    check_same, |a, b| double(kernels::best().l2_distance(a, b))
+    check_same, |a, b| double(kernels::best().l2_distance(a, b)),
+    |r| double(kernels::best().l2_distance_row(r.query, r.row, r.next))
 }
 
 bind_pairs! {
     (f32, vector_l2_squared_distance_wrapper, pg_finfo_vector_l2_squared_distance_wrapper),
     (f16, halfvec_l2_squared_distance_wrapper, pg_finfo_halfvec_l2_squared_distance_wrapper) =>
-    check_same, |a, b| double(kernels::best().l2_squared(a, b))
+    check_same, |a, b| double(kernels::best().l2_squared(a, b)),
+    |r| double(kernels::best().l2_squared_row(r.query, r.row, r.next))
 }
 
 bind_pairs! {
     (f32, vector_inner_product_wrapper, pg_finfo_vector_inner_product_wrapper),
     (f16, halfvec_inner_product_wrapper, pg_finfo_halfvec_inner_product_wrapper) =>
-    check_same, |a, b| double(kernels::best().dot(a, b))
+    check_same, |a, b| double(kernels::best().dot(a, b)),
+    |r| double(kernels::best().dot_row(r.query, r.row, r.next))
 }
 
 bind_pairs! {
     (f32, vector_negative_inner_product_wrapper, pg_finfo_vector_negative_inner_product_wrapper),
     (f16, halfvec_negative_inner_product_wrapper, pg_finfo_halfvec_negative_inner_product_wrapper) =>
-    check_same, |a, b| double(-kernels::best().dot(a, b))
+    check_same, |a, b| double(-kernels::best().dot(a, b)),
+    |r| double(-kernels::best().dot_row(r.query, r.row, r.next))
 }
 
 // NaN if a vector has no length, so that such rows sort last.
 bind_pairs! {
     (f32, vector_cosine_distance_wrapper, pg_finfo_vector_cosine_distance_wrapper),
     (f16, halfvec_cosine_distance_wrapper, pg_finfo_halfvec_cosine_distance_wrapper) =>
-    check_same, |a, b| double(kernels::best().cosine_distance(a, b))
+    check_same, |a, b| double(kernels::best().cosine_distance(a, b)),
+    |r| double(kernels::best().cosine_distance_row(r.query, r.squared, r.row, r.next))
 }
 
 // The angle between vectors of norm one, in half turns; unlike the cosine distance it obeys the triangle inequality.
 bind_pairs! {
     (f32, vector_spherical_distance_wrapper, pg_finfo_vector_spherical_distance_wrapper),
     (f16, halfvec_spherical_distance_wrapper, pg_finfo_halfvec_spherical_distance_wrapper) =>
-    check_same, |a, b| double(f64::from(kernels::best().dot(a, b)).clamp(-1.0, 1.0).acos() / std::f64::consts::PI)
+    check_same, |a, b| double(half_turns(kernels::best().dot(a, b))),
+    |r| double(half_turns(kernels::best().dot_row(r.query, r.row, r.next)))
 }
 
 bind_pairs! {
     (f32, vector_l1_distance_wrapper, pg_finfo_vector_l1_distance_wrapper),
     (f16, halfvec_l1_distance_wrapper, pg_finfo_halfvec_l1_distance_wrapper) =>
-    check_same, |a, b| double(kernels::best().l1(a, b))
+    check_same, |a, b| double(kernels::best().l1(a, b)),
+    |r| double(kernels::best().l1_row(r.query, r.row, r.next))
+}
+
+fn half_turns(cosine: f32) -> f64 {
+    f64::from(cosine).clamp(-1.0, 1.0).acos() / std::f64::consts::PI
 }
 
 #[inline(always)]

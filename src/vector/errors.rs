@@ -20,7 +20,7 @@ impl From<Fault> for ErrorReport {
     }
 }
 
-fn sqlstate(fault: &Fault) -> PgSqlErrorCode {
+pub(super) fn sqlstate(fault: &Fault) -> PgSqlErrorCode {
     match fault {
         Fault::DifferentDimensions { .. }
         | Fault::UndeclaredDimensions { .. }
@@ -38,14 +38,14 @@ fn sqlstate(fault: &Fault) -> PgSqlErrorCode {
     }
 }
 
-fn detail(fault: &Fault) -> Option<&'static str> {
+pub(super) fn detail(fault: &Fault) -> Option<&'static str> {
     match fault {
         Fault::Syntax { detail, .. } => *detail,
         _ => None,
     }
 }
 
-fn hint(fault: &Fault) -> Option<String> {
+pub(super) fn hint(fault: &Fault) -> Option<String> {
     match fault {
         Fault::DifferentDimensions { .. } => {
             Some("Both vectors must have the same number of dimensions; vector_dims() counts them.".to_owned())

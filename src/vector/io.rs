@@ -1,5 +1,7 @@
 //! Input and output: text, binary, and the declared number of dimensions.
 
+#![allow(unsafe_code, reason = "hands the call on, for soft errors")]
+
 use std::ffi::CStr;
 
 use half::f16;
@@ -9,18 +11,31 @@ use pgrx::{PgSqlErrorCode, function_name};
 
 use super::builtin::{Bytes, CStringBuf, Message, TypmodList};
 use super::element::Element;
+use super::fault::Fault;
 use super::{
-    Dense, DenseBuf, HalfVector, HalfVectorBuf, MAX_DIMENSIONS, Vector, VectorBuf, binary, check_declared, text,
+    Dense, DenseBuf, HalfVector, HalfVectorBuf, MAX_DIMENSIONS, Vector, VectorBuf, binary, check_declared, soft, text,
 };
 
 #[pg_extern(sql = false)]
-fn vector_in(input: &CStr, _type: pg_sys::Oid, typmod: i32) -> Result<VectorBuf, ErrorReport> {
-    read_text(input, typmod)
+fn vector_in(
+    input: &CStr,
+    _type: pg_sys::Oid,
+    typmod: i32,
+    call: pg_sys::FunctionCallInfo,
+) -> Result<Option<VectorBuf>, ErrorReport> {
+    // SAFETY: the call that is being executed.
+    unsafe { soft::accept(read_text(input, typmod), call) }
 }
 
 #[pg_extern(sql = false)]
-fn halfvec_in(input: &CStr, _type: pg_sys::Oid, typmod: i32) -> Result<HalfVectorBuf, ErrorReport> {
-    read_text(input, typmod)
+fn halfvec_in(
+    input: &CStr,
+    _type: pg_sys::Oid,
+    typmod: i32,
+    call: pg_sys::FunctionCallInfo,
+) -> Result<Option<HalfVectorBuf>, ErrorReport> {
+    // SAFETY: the call that is being executed.
+    unsafe { soft::accept(read_text(input, typmod), call) }
 }
 
 #[pg_extern(sql = false)]
@@ -63,7 +78,7 @@ fn halfvec_typmod_in(modifiers: TypmodList) -> Result<i32, ErrorReport> {
     read_typmod::<f16>(modifiers)
 }
 
-fn read_text<E: Element>(input: &CStr, typmod: i32) -> Result<DenseBuf<E>, ErrorReport> {
+fn read_text<E: Element>(input: &CStr, typmod: i32) -> Result<DenseBuf<E>, Fault> {
     let elements = text::parse::<E>(input.to_bytes())?;
     check_declared::<E>(elements.len(), typmod)?;
     Ok(DenseBuf::from_slice(&elements))

@@ -18,6 +18,7 @@ mod binary;
 mod builtin;
 mod casts;
 mod compare;
+mod course;
 mod datum;
 mod distance;
 mod element;
@@ -25,6 +26,8 @@ mod errors;
 mod fault;
 mod io;
 mod pairs;
+mod site;
+mod soft;
 mod text;
 
 use half::f16;

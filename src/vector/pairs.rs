@@ -1,6 +1,7 @@
 //! How functions of two vectors that give a number or a truth value are called: as cheaply as Postgres allows.
 //!
 //! A search calls a distance once per row and a sort calls the comparison more often still, so these are bound by hand.
+//! Distances try `site` first, which knows the query already.
 //! If both vectors lie plain in memory and suit each other, the answer needs no allocation and can raise no error, and
 //! so no guard against panics either: what remains beside the computation is a handful of comparisons. All other calls
 //! take the ordinary, guarded way.
@@ -13,28 +14,53 @@ use pgrx::pg_sys::panic::{ErrorReport, ErrorReportable};
 use super::datum::{self, Dense};
 use super::element::Element;
 use super::fault::Fault;
+use super::site;
 
 /// Binds a computation on two vectors, once for each type: element, symbol and the symbol of its call information. The
 /// computation must not panic, nor call Postgres.
 macro_rules! bind_pairs {
+    ($(($element:ty, $function:ident, $info:ident)),+ => $check:path, $compute:expr, $row:expr) => {
+        $(
+            $crate::vector::pairs::export!($function, $info, |call| {
+                // SAFETY: the functions bound here are STRICT and declared with two arguments of the type whose elements are
+                // `$element`.
+                match unsafe { $crate::vector::site::row::<$element>(call) } {
+                    Some(row) => {
+                        let compute: fn($crate::vector::site::Row<$element>) -> pgrx::pg_sys::Datum = $row;
+                        compute(row)
+                    }
+                    None => $crate::vector::pairs::first_call::<$element>(call, $check, $compute),
+                }
+            });
+        )+
+    };
     ($(($element:ty, $function:ident, $info:ident)),+ => $check:path, $compute:expr) => {
         $(
-            #[unsafe(no_mangle)]
-            pub extern "C-unwind" fn $function(call: pg_sys::FunctionCallInfo) -> pg_sys::Datum {
+            $crate::vector::pairs::export!($function, $info, |call| {
                 $crate::vector::pairs::call::<$element>(call, $check, $compute)
-            }
-
-            /// Tells PostgreSQL how the function of that name is called.
-            #[unsafe(no_mangle)]
-            pub extern "C" fn $info() -> &'static pg_sys::Pg_finfo_record {
-                const VERSION_1: pg_sys::Pg_finfo_record = pg_sys::Pg_finfo_record { api_version: 1 };
-                &VERSION_1
-            }
+            });
         )+
     };
 }
 
-pub(super) use bind_pairs;
+/// Exports a function under the calling convention of PostgreSQL, with the record that says so.
+macro_rules! export {
+    ($function:ident, $info:ident, |$call:ident| $body:expr) => {
+        #[unsafe(no_mangle)]
+        pub extern "C-unwind" fn $function($call: pg_sys::FunctionCallInfo) -> pg_sys::Datum {
+            $body
+        }
+
+        /// Tells PostgreSQL how the function of that name is called.
+        #[unsafe(no_mangle)]
+        pub extern "C" fn $info() -> &'static pg_sys::Pg_finfo_record {
+            const VERSION_1: pg_sys::Pg_finfo_record = pg_sys::Pg_finfo_record { api_version: 1 };
+            &VERSION_1
+        }
+    };
+}
+
+pub(super) use {bind_pairs, export};
 
 /// Accepts any two vectors.
 #[inline(always)]
@@ -62,6 +88,23 @@ pub(super) fn call<E: Element>(
             compute(&a, &b)
         })
     }
+}
+
+/// The same at a call site that [`site`] does not know yet, or has no use for.
+#[inline]
+pub(super) fn first_call<E: Element>(
+    call: pg_sys::FunctionCallInfo,
+    check: impl Fn(&[E], &[E]) -> Result<(), Fault>,
+    compute: impl Fn(&[E], &[E]) -> pg_sys::Datum,
+) -> pg_sys::Datum {
+    // SAFETY: as in `call`, and no other function shares their call sites; the frame owns nothing that an error would have
+    // to free.
+    unsafe {
+        if site::is_new(call) {
+            pgrx::pgrx_extern_c_guard(|| site::prepare::<E>(call));
+        }
+    }
+    self::call(call, check, compute)
 }
 
 /// Opens the two arguments of a call, wherever they lie.

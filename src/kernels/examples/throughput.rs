@@ -1,7 +1,7 @@
 //! Prints what the kernels cost: `cargo run --release -p kernels --example throughput [name [rows]]`.
 //!
 //! Rows lie in memory that fits the first-level cache (8 rows of 384), the last-level cache (1,000) or none (100,000). `one` calls a
-//! kernel for each row, `many` once for all. GB/s count the bytes of rows. Two yardsticks are run in turn with each kernel, so that
+//! kernel for each row, `row` one that knows the query as f32 and asks for the next row, `many` once for all. GB/s count the bytes of rows. Two yardsticks are run in turn with each kernel, so that
 //! other load on the machine hits both alike, and the medians of the ratios are printed:
 //!
 //! * `units`: the time that the kernel's own vector operations of the scarcest kind (loads, multiply-adds, f16 conversions, or all of
@@ -15,7 +15,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use half::f16;
-use kernels::{Kernels, NibbleQuery, available, best, sign_code_len};
+use kernels::{Element, Kernels, NibbleQuery, available, best, sign_code_len};
 
 /// The vector operations that limit a kernel, for 32 bytes of a row.
 #[derive(Clone, Copy)]
@@ -148,6 +148,9 @@ fn run_units(need: Need, from: &[f32; 1024]) {
     let _ = (need, from);
 }
 
+/// A kernel of a query with its product with itself, a row, and the place of the next.
+type RowKernel<T> = fn(&Kernels, &[f32], f32, &[T], *const T) -> f64;
+
 /// Lines about one shape of data.
 struct Report<'a> {
     kernels: &'static Kernels,
@@ -187,6 +190,16 @@ impl Report<'_> {
         );
     }
 
+    /// The line of a kernel that is called for each row and told where the next one lies.
+    fn by_row<T: Element>(&self, name: &str, query: &[f32], data: &[T], need: Need, f: RowKernel<T>) {
+        let squared = self.kernels.dot(query, query);
+        self.line(name, data, 1, need, || {
+            for row in data.chunks_exact(self.dim) {
+                black_box(f(self.kernels, black_box(query), squared, row, row.as_ptr_range().end));
+            }
+        });
+    }
+
     fn floats(&self) {
         let (k, dim, rows) = (self.kernels, self.dim, self.rows);
         let query: Vec<f32> = (0..dim).map(|i| (i % 17) as f32 - 8.0).collect();
@@ -204,6 +217,8 @@ impl Report<'_> {
         one("f32 l1 one", Need::Loads(2.0), |k, a, b| k.l1(a, b).into());
         one("f32 cosine one", Need::MultiplyAdds(3.0), Kernels::cosine_distance);
         one("f32 norm one", Need::Operations(4.0), |k, _, b| k.norm(b));
+        self.by_row("f32 dot row", &query, &data, Need::Loads(2.0), |k, a, _, b, next| k.dot_row(a, b, next).into());
+        self.by_row("f32 cosine row", &query, &data, Need::Loads(2.0), Kernels::cosine_distance_row);
         let mut many = |name: &str, need: Need, f: fn(&Kernels, &[f32], &[f32], &mut [f32])| {
             self.line(name, &data, 1, need, || f(k, black_box(&query), &data, &mut out));
         };
@@ -228,6 +243,10 @@ impl Report<'_> {
         one("f16 dot one", Need::Conversions(4.0), |k, a, b| k.dot(a, b).into());
         one("f16 l2 one", Need::Conversions(4.0), Kernels::l2_distance);
         one("f16 cosine one", Need::MultiplyAdds(6.0), Kernels::cosine_distance);
+        self.by_row("f16 dot row", &query, &data, Need::Conversions(2.0), |k, a, _, b, next| {
+            k.dot_row(a, b, next).into()
+        });
+        self.by_row("f16 cosine row", &query, &data, Need::MultiplyAdds(4.0), Kernels::cosine_distance_row);
         let mut many = |name: &str, need: Need, f: fn(&Kernels, &[f32], &[f16], &mut [f32])| {
             self.line(name, &data, 1, need, || f(k, black_box(&query), &data, &mut out));
         };

@@ -7,6 +7,10 @@
 #![allow(unsafe_code)]
 #![allow(clippy::needless_range_loop, reason = "an index addresses several arrays of registers at once")]
 
+use std::ptr;
+
+use crate::dispatch::prefetch;
+
 /// A register of `N` f32 lanes.
 ///
 /// # Safety
@@ -19,8 +23,6 @@ pub(crate) trait Lanes {
     /// Lanes of f64, as many registers as the instruction set wants.
     type D: Copy;
 
-    /// Asks for the cache line at `p`, which need not be readable.
-    unsafe fn prefetch<T>(p: *const T);
     unsafe fn zero() -> Self::F;
     unsafe fn add(a: Self::F, b: Self::F) -> Self::F;
     unsafe fn sub(a: Self::F, b: Self::F) -> Self::F;
@@ -106,13 +108,13 @@ impl Metric<3> for Cosine {
     }
 }
 
-/// Rows of at most so many bytes are prefetched by software. Measured on Zen 3 with rows in memory: 768 bytes gain a third to a
-/// half, 1,536 nothing; from the last-level cache 6,144 bytes would lose a half.
+/// Rows in a block, which lie one after the other, are prefetched by software up to so many bytes. Measured on Zen 3 with rows in
+/// memory: 768 bytes gain a third to a half, 1,536 nothing; from the last-level cache 6,144 bytes would lose a half.
 const SHORT_ROW: usize = 1024;
 
 /// The one loop: `S` sums of `M` between `query` and each of `R` rows, with `U` independent accumulators per sum to hide the
-/// latency of the multiply-add. A query register is loaded once for `R` rows; of short rows, too short for the prefetchers of the
-/// hardware, the block that follows is asked for meanwhile.
+/// latency of the multiply-add. A query register is loaded once for `R` rows. Unless `next` is null, the rows that lie from there on
+/// are asked for meanwhile, line by line: the processor drops prefetches that come all at once.
 ///
 /// # Safety
 /// The CPU has the features of `L`; `query` and every row are readable for `n` elements.
@@ -121,6 +123,7 @@ unsafe fn block<L, M, Q, T, const S: usize, const R: usize, const U: usize>(
     query: *const Q,
     rows: [*const T; R],
     n: usize,
+    next: *const T,
 ) -> [[f32; S]; R]
 where
     L: Load<Q> + Load<T>,
@@ -129,13 +132,12 @@ where
     // SAFETY: every load ends at or before `n`: whole registers while `i + N <= n`, then `n - i` elements.
     unsafe {
         let mut acc = [[[L::zero(); S]; U]; R];
-        let ahead = R > 1 && n * size_of::<T>() <= SHORT_ROW;
         let mut i = 0;
         while i + U * L::N <= n {
-            if ahead {
+            if !next.is_null() {
                 for r in 0..R {
                     for line in 0..(U * L::N * size_of::<T>()).div_ceil(64) {
-                        L::prefetch(rows[r].wrapping_add(R * n + i).wrapping_byte_add(64 * line));
+                        prefetch(next.wrapping_add(r * n + i).wrapping_byte_add(64 * line));
                     }
                 }
             }
@@ -181,7 +183,21 @@ where
 #[inline(always)]
 pub(crate) unsafe fn pair<L: Load<T>, M: Metric<S>, T, const S: usize, const U: usize>(a: &[T], b: &[T]) -> [f32; S] {
     // SAFETY: both slices hold `a.len()` elements; the features are the caller's promise.
-    unsafe { block::<L, M, T, T, S, 1, U>(a.as_ptr(), [b.as_ptr()], a.len())[0] }
+    unsafe { block::<L, M, T, T, S, 1, U>(a.as_ptr(), [b.as_ptr()], a.len(), ptr::null())[0] }
+}
+
+/// The same over a query that is f32 already and a row, while the row at `next` is asked for unless that is null.
+///
+/// # Safety
+/// As for [`pair`]; `next` need not be readable.
+#[inline(always)]
+pub(crate) unsafe fn row<L, M, T, const S: usize, const U: usize>(query: &[f32], row: &[T], next: *const T) -> [f32; S]
+where
+    L: Load<f32> + Load<T>,
+    M: Metric<S>,
+{
+    // SAFETY: as in `pair`.
+    unsafe { block::<L, M, f32, T, S, 1, U>(query.as_ptr(), [row.as_ptr()], query.len(), next)[0] }
 }
 
 /// The sums of `M` between `query` and every row, handed to [`Finish`]; `4 · S · U` accumulators have to fit the registers.
@@ -206,14 +222,15 @@ pub(crate) unsafe fn many<L, M, T, const S: usize, const U: usize>(
     unsafe {
         for four in &mut blocks {
             let group = [row, row.add(n), row.add(2 * n), row.add(3 * n)];
-            let sums = block::<L, M, f32, T, S, 4, U>(query, group, n);
+            let next = if n * size_of::<T>() <= SHORT_ROW { row.wrapping_add(4 * n) } else { ptr::null() };
+            let sums = block::<L, M, f32, T, S, 4, U>(query, group, n, next);
             for r in 0..4 {
                 four[r] = finish.finish(sums[r]);
             }
             row = row.add(4 * n);
         }
         for one in blocks.into_remainder() {
-            *one = finish.finish(block::<L, M, f32, T, S, 1, 4>(query, [row], n)[0]);
+            *one = finish.finish(block::<L, M, f32, T, S, 1, 4>(query, [row], n, ptr::null())[0]);
             row = row.add(n);
         }
     }

@@ -13,12 +13,16 @@
 //! assert_eq!(distances, [1.0, 0.0]);
 //! ```
 //!
-//! Slices of different lengths are a bug of the caller and panic.
+//! Slices of different lengths are a bug of the caller and panic. The forms ending in `_row` are for rows that come one by one: the
+//! query is widened once, and memory is asked for the next row while the current one is computed on. They give the same bits.
 //!
 //! # Instruction sets
 //! `scalar` (safe Rust, the reference), `avx2` (with FMA and F16C), `avx512` (F, BW, DQ and VL), `avx512+vnni`,
 //! `avx512+vnni+vpopcntdq`, and `neon`. AVX-512 FP16 arithmetic is left alone on purpose: it would sum in f16, and
 //! the sums here are f32, as pgvector's are.
+//!
+//! AVX2 runs on every machine of the project. NEON has been run under emulation only, and no AVX-512 kernel on a processor yet: where
+//! there is none, the tests that need it say so and pass. An interpreter (Miri, with the features enabled) runs some of them.
 //!
 //! # Results
 //! Definitions follow pgvector: sums of f32 and of f16 are f32, roots and quotients are f64, [`Kernels::norm`] sums in f64, the
@@ -55,7 +59,7 @@ mod aarch64;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub use dispatch::{available, best};
+pub use dispatch::{available, best, prefetch};
 pub use ops::Element;
 pub use quant::{NibbleQuery, sign_code_len};
 pub use table::Kernels;

@@ -1,6 +1,7 @@
 //! The safe interface to float kernels: checks lengths, calls through the table, finishes in f64.
 
 #![allow(unsafe_code)]
+#![allow(clippy::not_unsafe_ptr_arg_deref, reason = "the place of the next row is asked for and never read")]
 
 use half::f16;
 
@@ -100,6 +101,45 @@ impl Kernels {
     pub fn norm<T: Element>(&self, a: &[T]) -> f64 {
         // SAFETY: the CPU has this table's features.
         unsafe { (T::ops(self).square_sum)(a) }.sqrt()
+    }
+
+    /// [`Kernels::dot`] of a query that was widened once with one row of many, to the same bits. Meanwhile memory is asked for the row
+    /// that the caller expects to need next; `next` may be null, and need not point to anything.
+    #[inline]
+    pub fn dot_row<T: Element>(&self, query: &[f32], row: &[T], next: *const T) -> f32 {
+        check_pair(query.len(), row.len());
+        // SAFETY: the CPU has this table's features and the lengths are equal.
+        unsafe { (T::ops(self).dot_row)(query, row, next) }
+    }
+
+    /// [`Kernels::l2_squared`] in the same way.
+    #[inline]
+    pub fn l2_squared_row<T: Element>(&self, query: &[f32], row: &[T], next: *const T) -> f32 {
+        check_pair(query.len(), row.len());
+        // SAFETY: the CPU has this table's features and the lengths are equal.
+        unsafe { (T::ops(self).l2_row)(query, row, next) }
+    }
+
+    /// [`Kernels::l2_distance`] in the same way.
+    #[inline]
+    pub fn l2_distance_row<T: Element>(&self, query: &[f32], row: &[T], next: *const T) -> f64 {
+        f64::from(self.l2_squared_row(query, row, next)).sqrt()
+    }
+
+    /// [`Kernels::l1`] in the same way.
+    #[inline]
+    pub fn l1_row<T: Element>(&self, query: &[f32], row: &[T], next: *const T) -> f32 {
+        check_pair(query.len(), row.len());
+        // SAFETY: the CPU has this table's features and the lengths are equal.
+        unsafe { (T::ops(self).l1_row)(query, row, next) }
+    }
+
+    /// [`Kernels::cosine_distance`] in the same way, given the query's product with itself by [`Kernels::dot`].
+    #[inline]
+    pub fn cosine_distance_row<T: Element>(&self, query: &[f32], squared: f32, row: &[T], next: *const T) -> f64 {
+        check_pair(query.len(), row.len());
+        // SAFETY: the CPU has this table's features and the lengths are equal.
+        unsafe { (T::ops(self).cosine_row)(query, squared, row, next) }
     }
 
     /// [`Kernels::dot`] of `query` with every row; `rows` holds `out.len()` rows one after the other.

@@ -8,13 +8,17 @@ use half::f16;
 ///
 /// # Safety
 /// The functions require the features of the instruction set whose table they stand in, vectors of equal length, and for
-/// `*_many` as many rows as places in the output.
+/// `*_many` as many rows as places in the output. The pointers at the end of `*_row` need not be readable.
 pub(crate) struct FloatOps<T: 'static> {
     pub(crate) dot: unsafe fn(&[T], &[T]) -> f32,
     pub(crate) l2: unsafe fn(&[T], &[T]) -> f32,
     pub(crate) l1: unsafe fn(&[T], &[T]) -> f32,
     pub(crate) cosine: unsafe fn(&[T], &[T]) -> f64,
     pub(crate) square_sum: unsafe fn(&[T]) -> f64,
+    pub(crate) dot_row: unsafe fn(&[f32], &[T], *const T) -> f32,
+    pub(crate) l2_row: unsafe fn(&[f32], &[T], *const T) -> f32,
+    pub(crate) l1_row: unsafe fn(&[f32], &[T], *const T) -> f32,
+    pub(crate) cosine_row: unsafe fn(&[f32], f32, &[T], *const T) -> f64,
     pub(crate) dot_many: unsafe fn(&[f32], &[T], &mut [f32]),
     pub(crate) l2_many: unsafe fn(&[f32], &[T], &mut [f32]),
     pub(crate) l1_many: unsafe fn(&[f32], &[T], &mut [f32]),
@@ -70,8 +74,18 @@ macro_rules! float_ops {
             l2: entry!($features, (a: &[$t], b: &[$t]) -> f32, lanes::pair::<$lanes, L2, $t, 1, 4>(a, b)[0]),
             l1: entry!($features, (a: &[$t], b: &[$t]) -> f32, lanes::pair::<$lanes, L1, $t, 1, 4>(a, b)[0]),
             cosine: entry!($features, (a: &[$t], b: &[$t]) -> f64, {
-                let [dot, a, b] = lanes::pair::<$lanes, Cosine, $t, 3, 3>(a, b);
+                let [dot, a, b] = lanes::pair::<$lanes, Cosine, $t, 3, 4>(a, b);
                 lanes::cosine_distance(dot, a, b)
+            }),
+            dot_row: entry!($features, (query: &[f32], row: &[$t], next: *const $t) -> f32,
+                lanes::row::<$lanes, Dot, $t, 1, 4>(query, row, next)[0]),
+            l2_row: entry!($features, (query: &[f32], row: &[$t], next: *const $t) -> f32,
+                lanes::row::<$lanes, L2, $t, 1, 4>(query, row, next)[0]),
+            l1_row: entry!($features, (query: &[f32], row: &[$t], next: *const $t) -> f32,
+                lanes::row::<$lanes, L1, $t, 1, 4>(query, row, next)[0]),
+            cosine_row: entry!($features, (query: &[f32], squared: f32, row: &[$t], next: *const $t) -> f64, {
+                let [dot, row] = lanes::row::<$lanes, DotNorm, $t, 2, 4>(query, row, next);
+                lanes::cosine_distance(dot, squared, row)
             }),
             square_sum: entry!($features, (a: &[$t]) -> f64, lanes::square_sum::<$lanes, $t>(a)),
             dot_many: entry!($features, (query: &[f32], rows: &[$t], out: &mut [f32]),

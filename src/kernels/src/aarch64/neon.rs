@@ -23,9 +23,6 @@ impl Lanes for Neon {
 
     /// Left to the hardware: there is no stable intrinsic.
     #[inline(always)]
-    unsafe fn prefetch<T>(_p: *const T) {}
-
-    #[inline(always)]
     unsafe fn zero() -> float32x4_t {
         // SAFETY: NEON.
         unsafe { vdupq_n_f32(0.0) }

@@ -42,12 +42,6 @@ impl Lanes for Avx2 {
     type D = [__m256d; 2];
 
     #[inline(always)]
-    unsafe fn prefetch<T>(p: *const T) {
-        // SAFETY: a prefetch does not fault.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
-    }
-
-    #[inline(always)]
     unsafe fn zero() -> __m256 {
         // SAFETY: AVX.
         unsafe { _mm256_setzero_ps() }

@@ -54,12 +54,6 @@ impl Lanes for Avx512 {
     type D = [__m512d; 2];
 
     #[inline(always)]
-    unsafe fn prefetch<T>(p: *const T) {
-        // SAFETY: a prefetch does not fault.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
-    }
-
-    #[inline(always)]
     unsafe fn zero() -> __m512 {
         // SAFETY: AVX-512F.
         unsafe { _mm512_setzero_ps() }
