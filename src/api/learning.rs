@@ -34,7 +34,8 @@ fn _extract(
 ) -> JsonB {
     let schema = schema(&fields.0);
     let now = unix_micros(moment);
-    JsonB(extraction_json(&extract::extract(&Input { text: data, input_type, now, schema: &schema, subject_name })))
+    let found = extract::extract(&Input { text: data, input_type, now, schema: &schema, subject_name });
+    JsonB(extraction_json(&found, &schema))
 }
 
 /// A point in time of PostgreSQL as the rules'.
@@ -48,13 +49,13 @@ pub fn schema(fields: &Value) -> Vec<FieldSpec> {
 }
 
 /// What was learned, in the form that is applied.
-pub fn extraction_json(found: &Extraction) -> Value {
+pub fn extraction_json(found: &Extraction, schema: &[FieldSpec]) -> Value {
     json!({
         "fields": found.fields.iter().map(|field| json!({
             "key": field.key, "value": field.value, "confidence": rounded(field.confidence),
         })).collect::<Vec<_>>(),
         "memories": found.memories.iter().filter(|memory| !is_stated_by(memory, &found.fields))
-            .map(|memory| memory_json(memory, &found.messages, &schema)).collect::<Vec<_>>(),
+            .map(|memory| memory_json(memory, &found.messages, schema)).collect::<Vec<_>>(),
         "messages": found.messages.iter().map(|message| json!({
             "role": message.role.as_str(), "name": message.name, "content": message.content, "date": iso(message.date),
         })).collect::<Vec<_>>(),

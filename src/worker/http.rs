@@ -9,9 +9,8 @@
 
 use std::io;
 use std::sync::OnceLock;
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use pgrx::pg_sys;
 use ureq::Agent;
@@ -23,9 +22,6 @@ use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
 /// Bytes of an answer's body; beyond it the answer is refused, since it has to fit into memory.
 const MAX_BODY: u64 = 8 << 20;
-
-/// How often the main thread looks for interrupts while it waits.
-const STEP: Duration = Duration::from_millis(100);
 
 /// What the thread may need beyond the time limit, to say that it has passed.
 pub const GRACE: Duration = Duration::from_secs(2);
@@ -62,8 +58,6 @@ pub enum HttpError {
     Protocol,
     /// The host has an address that may not be called.
     PrivateAddress,
-    /// The server is shutting down.
-    ShuttingDown,
 }
 
 impl std::fmt::Display for HttpError {
@@ -80,7 +74,6 @@ impl std::fmt::Display for HttpError {
             HttpError::PrivateAddress => {
                 write!(f, "the address is one of this machine, of a private network, or reserved")
             }
-            HttpError::ShuttingDown => write!(f, "the server is shutting down"),
         }
     }
 }
@@ -108,25 +101,6 @@ pub fn start(
 ) -> Result<(), HttpError> {
     let request = request(url, headers, body)?;
     undisturbed(move || done(exchange(request, timeout, destinations)))
-}
-
-/// Sends a request to anybody and waits for the answer.
-#[allow(dead_code, reason = "the calls to a language model are made with it")]
-pub fn post(url: &str, headers: &[(&str, &str)], body: &[u8], timeout: Duration) -> Result<Reply, HttpError> {
-    let (sender, receiver) = mpsc::sync_channel(1);
-    start(url, headers, body, timeout, Destinations::Any, move |answer| drop(sender.send(answer)))?;
-    let begin = Instant::now();
-    loop {
-        match receiver.recv_timeout(STEP) {
-            Ok(answer) => return answer,
-            Err(RecvTimeoutError::Disconnected) => return Err(HttpError::Protocol),
-            Err(RecvTimeoutError::Timeout) if begin.elapsed() > timeout + GRACE => return Err(HttpError::Timeout),
-            Err(RecvTimeoutError::Timeout) if is_shutting_down() => return Err(HttpError::ShuttingDown),
-            Err(RecvTimeoutError::Timeout) => {
-                pgrx::check_for_interrupts!();
-            }
-        }
-    }
 }
 
 /// Whether a background worker was told to end. A session that is told so is ended by the check for interrupts.

@@ -352,7 +352,7 @@ impl Request {
     fn without_model(&self, cause: &str) -> Value {
         let model = &self.chat.model;
         let read = |question: &Question<'_>| model::without_model(question, &self.piece, &self.messages);
-        let mut extraction = learning::extraction_json(&self.asked.with_question(model, read));
+        let mut extraction = learning::extraction_json(&self.asked.with_question(model, read), &self.asked.schema);
         let note = format!("the language model was of no use ({cause}): the built-in extractor read this instead");
         if let Some(notes) = extraction["notes"].as_array_mut() {
             notes.insert(0, note.into());
