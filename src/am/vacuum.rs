@@ -1,12 +1,16 @@
-//! Removing what is dead.
+//! Removing what is dead, and keeping lists in shape.
 
+use std::cell::OnceCell;
 use std::ffi::c_void;
 
+use index::reshape::{Settings, reshape};
 use index::vacuum::{Sweep, shrink, sweep};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use super::checked;
+use super::divide::{pool, sample_bytes};
+use super::options::storage;
 use super::shape::{Shape, tid_of};
 use super::wal::Store;
 
@@ -58,7 +62,8 @@ fn zeroed() -> *mut pg_sys::IndexBulkDeleteResult {
     unsafe { pg_sys::palloc0(size_of::<pg_sys::IndexBulkDeleteResult>()).cast() }
 }
 
-/// Ends a vacuum. One that had no dead rows to remove has nothing to tell.
+/// Ends a vacuum, also one that had no dead rows to remove: makes, divides and puts together lists where namespaces have
+/// grown or shrunk.
 #[pg_guard]
 pub unsafe extern "C-unwind" fn amvacuumcleanup(
     info: *mut pg_sys::IndexVacuumInfo,
@@ -66,10 +71,29 @@ pub unsafe extern "C-unwind" fn amvacuumcleanup(
 ) -> *mut pg_sys::IndexBulkDeleteResult {
     // SAFETY: PostgreSQL passes an open index, and what `ambulkdelete` returned.
     unsafe {
-        if (*info).analyze_only || stats.is_null() {
+        if (*info).analyze_only {
             return stats;
         }
-        (*stats).num_pages = Store::new((*info).index).len();
+        let relation = (*info).index;
+        let shape = Shape::of(relation);
+        let store = Store::for_vacuum(relation, (*info).strategy);
+        let threads = OnceCell::new();
+        let settings = Settings {
+            kernels: kernels::best(),
+            metric: shape.metric,
+            lists_from: storage(relation).lists_from,
+            sample_bytes: sample_bytes(),
+            round: &|training| threads.get_or_init(pool).install(|| training.round()),
+        };
+        let done = checked(relation, reshape(&store, &settings));
+        if !done.emptied.is_empty() {
+            let mut sparse = Sweep::of_sparse(done.emptied);
+            checked(relation, shrink(&store, &mut sparse));
+            pg_sys::IndexFreeSpaceMapVacuum(relation);
+        }
+        if !stats.is_null() {
+            (*stats).num_pages = store.len();
+        }
         stats
     }
 }

@@ -39,7 +39,7 @@ impl Candidate {
 
 /// An integer that sorts as the number does; NaN comes last.
 #[inline]
-fn sortable(value: f32) -> u32 {
+pub(crate) fn sortable(value: f32) -> u32 {
     if value.is_nan() {
         return u32::MAX;
     }
@@ -103,9 +103,13 @@ impl Band {
         self.cut.is_some()
     }
 
-    /// Makes the band keep everything.
+    /// Makes the band keep everything that earlier bands have not given out. What was dropped has to be offered again.
     pub fn unlimited(&mut self) {
         self.limit = usize::MAX / 4;
+        self.threshold = f32::NAN;
+        if self.cut.take().is_some() {
+            self.kept.clear();
+        }
     }
 
     /// Begins anew, for other rows.
@@ -113,16 +117,16 @@ impl Band {
         *self = Self { limit: self.first, first: self.first, ..Self::new() };
     }
 
-    /// Offers a row.
-    #[inline]
-    pub fn offer(&mut self, bound: f32, row: u64) {
-        if bound > self.threshold {
-            return;
-        }
-        self.keep(Candidate::new(bound, row));
+    /// Whether a row with this bound may be kept: otherwise it need not be offered.
+    #[inline(always)]
+    pub fn wants(&self, bound: f32) -> bool {
+        // Not `<=`, since the threshold may be NaN.
+        !(bound > self.threshold)
     }
 
-    fn keep(&mut self, candidate: Candidate) {
+    /// Offers a row.
+    pub fn offer(&mut self, bound: f32, row: u64) {
+        let candidate = Candidate::new(bound, row);
         if self.floor.is_some_and(|floor| candidate <= floor) || self.cut.is_some_and(|cut| candidate >= cut) {
             return;
         }

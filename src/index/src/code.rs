@@ -21,7 +21,7 @@
 
 use kernels::Kernels;
 
-use crate::page::{Leaf, MAX_DIMENSIONS, MAX_FACTORS};
+use crate::page::{Leaf, MAX_DIMENSIONS, MAX_FACTORS, Place};
 use crate::{Fault, Result};
 
 /// Norms below it are not bounded.
@@ -207,31 +207,40 @@ impl Query {
             bound => {
                 self.sums.resize(leaf.len(), 0);
                 kernels.dot_i8_many(&self.codes, leaf.codes(), &mut self.sums);
-                out.extend(self.sums.iter().enumerate().map(|(i, &sum)| bound.of(sum, leaf, i)));
+                match bound {
+                    Bound::Cosine { base, slope, weight } => self.each(leaf, out, |sum, place: &Place<2>| {
+                        base - sum as f32 * (slope * place.factor(0)) - place.factor(1) * weight
+                    }),
+                    Bound::InnerProduct { slope, residual, norm } => self.each(leaf, out, |sum, place: &Place<3>| {
+                        let product = sum as f32 * (slope * place.factor(0));
+                        -product - place.factor(1) * residual - place.factor(2) * norm
+                    }),
+                    Bound::L2 { square, slope, residual, shrink } => self.each(leaf, out, |sum, place: &Place<3>| {
+                        let norm = f64::from(place.factor(2));
+                        let product = f64::from(sum) * slope * f64::from(place.factor(0));
+                        let far = square + norm * norm * (1.0 - 3e-7) - product;
+                        let distance = (far.max(0.0).sqrt() - f64::from(place.factor(1)) - residual) * shrink;
+                        (distance.max(0.0) as f32).next_down()
+                    }),
+                    Bound::Nothing | Bound::Open => {}
+                }
             }
         }
     }
-}
 
-impl Bound {
     #[inline(always)]
-    fn of(self, sum: i32, leaf: &Leaf<'_>, i: usize) -> f32 {
-        let bound = match self {
-            Self::Cosine { base, slope, weight } => {
-                base - sum as f32 * (slope * leaf.factor(i, 0)) - leaf.factor(i, 1) * weight
-            }
-            Self::InnerProduct { slope, residual, norm } => {
-                -(sum as f32 * (slope * leaf.factor(i, 0))) - leaf.factor(i, 1) * residual - leaf.factor(i, 2) * norm
-            }
-            Self::L2 { square, slope, residual, shrink } => {
-                let norm = f64::from(leaf.factor(i, 2));
-                let far = square + norm * norm * (1.0 - 3e-7) - f64::from(sum) * slope * f64::from(leaf.factor(i, 0));
-                let distance = (far.max(0.0).sqrt() - f64::from(leaf.factor(i, 1)) - residual) * shrink;
-                (distance.max(0.0) as f32).next_down()
-            }
-            Self::Nothing | Self::Open => f32::NEG_INFINITY,
-        };
-        // A product of zero and infinity says nothing.
-        if bound.is_nan() { f32::NEG_INFINITY } else { bound }
+    fn each<const FACTORS: usize>(
+        &self,
+        leaf: &Leaf<'_>,
+        out: &mut Vec<f32>,
+        bound: impl Fn(i32, &Place<FACTORS>) -> f32,
+    ) {
+        out.extend(self.sums.iter().zip(leaf.places::<FACTORS>()).map(|(&sum, place)| {
+            let bound = bound(sum, place);
+            // A product of zero and infinity says nothing.
+            if bound.is_nan() { f32::NEG_INFINITY } else { bound }
+        }));
+        // A damaged page has a number of factors that does not fit.
+        out.resize(leaf.len(), f32::NEG_INFINITY);
     }
 }

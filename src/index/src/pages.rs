@@ -36,6 +36,9 @@ pub trait Pages {
     /// Locks a page for writing.
     fn exclusive(&self, block: u32) -> Self::Exclusive<'_>;
 
+    /// Tells that a page will be read soon.
+    fn expect(&self, _block: u32) {}
+
     /// A page that belongs to nothing, new or freed before.
     fn fresh(&self) -> Self::Exclusive<'_>;
 

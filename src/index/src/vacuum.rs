@@ -33,6 +33,13 @@ pub struct Sweep {
     sparse: HashSet<u32>,
 }
 
+impl Sweep {
+    /// What a sweep would have seen if these leaves had lost rows.
+    pub fn of_sparse(sparse: HashSet<u32>) -> Self {
+        Self { sparse, ..Self::default() }
+    }
+}
+
 /// Removes the entries of the rows that are `dead`.
 pub fn sweep<P: Pages>(pages: &P, mut dead: impl FnMut(u64) -> bool) -> Result<Sweep> {
     let mut sweep = Sweep::default();
