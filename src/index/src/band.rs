@@ -13,27 +13,26 @@ use std::collections::BinaryHeap;
 const FIRST_LIMIT: usize = 512;
 /// Rows of the widest band; sixteen bytes each.
 const LAST_LIMIT: usize = 1 << 20;
+/// Rows that nearer bounds are computed for. They spare some rows a look into the table, which is worth that much time.
+const FINE_LIMIT: usize = 256;
 /// How much wider each band is than the one before.
 const GROWTH: usize = 16;
 
-/// A row and its place in the order: bound, block, offset.
+/// A row and its place in the order, as one number: bound, block, offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Candidate {
-    order: u64,
-    offset: u16,
-}
+struct Candidate(u128);
 
 impl Candidate {
     fn new(bound: f32, row: u64) -> Self {
-        Self { order: u64::from(sortable(bound)) << 32 | row >> 16, offset: row as u16 }
+        Self(u128::from(sortable(bound)) << 64 | u128::from(row))
     }
 
     fn row(self) -> u64 {
-        self.order << 32 >> 16 | u64::from(self.offset)
+        self.0 as u64
     }
 
     fn bound(self) -> f32 {
-        from_sortable((self.order >> 32) as u32)
+        from_sortable((self.0 >> 64) as u32)
     }
 }
 
@@ -68,6 +67,8 @@ pub struct Band {
     /// The bound of `cut`, or NaN: a bound that is above it need not be looked at closer.
     threshold: f32,
     kept: Vec<Candidate>,
+    /// Nearer bounds of all that is kept, as long as they are few.
+    fine: Vec<f32>,
     heap: BinaryHeap<Reverse<Candidate>>,
     last: Option<Candidate>,
 }
@@ -82,6 +83,7 @@ impl Band {
             cut: None,
             threshold: f32::NAN,
             kept: Vec::new(),
+            fine: Vec::new(),
             heap: BinaryHeap::new(),
             last: None,
         }
@@ -109,6 +111,7 @@ impl Band {
         self.threshold = f32::NAN;
         if self.cut.take().is_some() {
             self.kept.clear();
+            self.fine.clear();
         }
     }
 
@@ -122,6 +125,20 @@ impl Band {
     pub fn wants(&self, bound: f32) -> bool {
         // Not `<=`, since the threshold may be NaN.
         !(bound > self.threshold)
+    }
+
+    /// Whether nearer bounds are of use: bands are told apart by bounds of one kind, so these serve where one is enough.
+    pub fn wants_fine(&self) -> bool {
+        self.kept.len() == self.fine.len() && self.kept.len() < FINE_LIMIT && self.floor.is_none() && self.cut.is_none()
+    }
+
+    /// Offers a row with a nearer bound beside the other.
+    pub fn offer_fine(&mut self, bound: f32, fine: f32, row: u64) {
+        let count = self.kept.len();
+        self.offer(bound, row);
+        if self.kept.len() > count {
+            self.fine.push(fine.max(bound));
+        }
     }
 
     /// Offers a row.
@@ -149,6 +166,12 @@ impl Band {
         if self.kept.len() > self.limit {
             self.narrow();
         }
+        if self.fine.len() == self.kept.len() {
+            for (candidate, &fine) in self.kept.iter_mut().zip(&self.fine) {
+                *candidate = Candidate::new(fine, candidate.row());
+            }
+        }
+        self.fine.clear();
         self.heap = BinaryHeap::from(std::mem::take(&mut self.kept).into_iter().map(Reverse).collect::<Vec<_>>());
     }
 

@@ -96,6 +96,7 @@ pub struct Scan {
     stage: Stage,
     band: Band,
     bounds: Vec<f32>,
+    fine: Vec<f32>,
     /// Lists that were not read yet, the nearest last, and those that are closing after them.
     unread: Vec<Unread>,
     /// All lists, in order, as they were when they were looked at last.
@@ -122,6 +123,7 @@ impl Scan {
             stage: Stage::New,
             band,
             bounds: Vec::new(),
+            fine: Vec::new(),
             unread: Vec::new(),
             lists: Vec::new(),
             probes: 0,
@@ -289,12 +291,16 @@ impl Scan {
     fn read_near<P: Pages>(&mut self, pages: &P, (first, last): (Key, Key), lists: bool) -> Result<()> {
         let Some(query) = self.query.as_mut() else { return Ok(()) };
         let (band, bounds, kernels) = (&mut self.band, &mut self.bounds, self.kernels);
-        let (unread, read) = (&mut self.unread, &mut self.read);
+        let (unread, read, fine) = (&mut self.unread, &mut self.read, &mut self.fine);
         walk(pages, first, last, |leaf| {
             if leaf.dim() != query.dim() {
                 return Ok(());
             }
             query.bounds(kernels, leaf, bounds);
+            fine.clear();
+            if band.wants_fine() {
+                query.fine_bounds(kernels, leaf, fine);
+            }
             for (i, &bound) in bounds.iter().enumerate() {
                 let id = leaf.id(i);
                 if id < first.id || last.id < id {
@@ -308,8 +314,10 @@ impl Scan {
                     CENTROIDS | DIRECTIONLESS => {}
                     _ => {
                         *read += 1;
-                        if band.wants(bound) {
-                            band.offer(bound, leaf.row(i));
+                        match fine.get(i) {
+                            Some(&fine) => band.offer_fine(bound, fine, leaf.row(i)),
+                            None if band.wants(bound) => band.offer(bound, leaf.row(i)),
+                            None => {}
                         }
                     }
                 }
