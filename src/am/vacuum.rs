@@ -85,12 +85,7 @@ pub unsafe extern "C-unwind" fn amvacuumcleanup(
             sample_bytes: sample_bytes(),
             round: &|training| threads.get_or_init(pool).install(|| training.round()),
         };
-        let done = checked(relation, reshape(&store, &settings));
-        if !done.emptied.is_empty() {
-            let mut sparse = Sweep::of_sparse(done.emptied);
-            checked(relation, shrink(&store, &mut sparse));
-            pg_sys::IndexFreeSpaceMapVacuum(relation);
-        }
+        checked(relation, reshape(&store, &settings));
         if !stats.is_null() {
             (*stats).num_pages = store.len();
         }

@@ -149,8 +149,7 @@ impl Store {
                 self.rest();
             }
         }
-        // SAFETY: the relation is open.
-        unsafe { pg_sys::IndexFreeSpaceMapVacuum(self.relation) };
+        self.freed_all();
         count
     }
 
@@ -360,6 +359,11 @@ impl Pages for Store {
     fn freed(&self, block: u32) {
         // SAFETY: the relation is open.
         unsafe { pg_sys::RecordFreeIndexPage(self.relation, block) };
+    }
+
+    fn freed_all(&self) {
+        // SAFETY: the relation is open.
+        unsafe { pg_sys::IndexFreeSpaceMapVacuum(self.relation) };
     }
 
     fn structure(&self) -> Alone<'_> {

@@ -48,6 +48,9 @@ pub trait Pages {
     /// Tells that a page belongs to nothing from now on.
     fn freed(&self, block: u32);
 
+    /// Makes known everywhere what [`Pages::freed`] has told since.
+    fn freed_all(&self) {}
+
     /// Excludes everybody else who would link or unlink pages.
     fn structure(&self) -> Self::Structure<'_>;
 

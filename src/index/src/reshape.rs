@@ -34,6 +34,7 @@ use crate::pages::{Guard, Pages};
 use crate::route::{centroid_on, walk_centroids};
 use crate::sample::Sample;
 use crate::tree::{find, walk};
+use crate::vacuum::{Sweep, shrink};
 
 /// Rows of a sample at least, if there are so many.
 const LEAST_SAMPLE: usize = 4096;
@@ -61,9 +62,14 @@ pub struct Reshaped {
     pub made: usize,
     /// Lists that were given up.
     pub given_up: usize,
+    /// Rows that were moved to another list.
+    pub moved: u64,
     /// Leaves that have lost rows.
-    pub emptied: HashSet<u32>,
+    emptied: HashSet<u32>,
 }
+
+/// Leaves that have lost rows are given back when there are so many, so that the next lists can use them.
+const GIVE_BACK: usize = 1024;
 
 /// What the inner pages tell about a namespace: leaves by list.
 type Leaves = BTreeMap<u16, usize>;
@@ -80,7 +86,16 @@ pub fn reshape<P: Pages>(pages: &P, settings: &Settings<'_>) -> Result<Reshaped>
             work.tend(&leaves, &mut done)?;
         }
     }
+    give_back(pages, &mut done)?;
     Ok(done)
+}
+
+fn give_back<P: Pages>(pages: &P, done: &mut Reshaped) -> Result<()> {
+    if !done.emptied.is_empty() {
+        shrink(pages, &mut Sweep::of_sparse(std::mem::take(&mut done.emptied)))?;
+        pages.freed_all();
+    }
+    Ok(())
 }
 
 /// Leaves by namespace and list, as far as separators tell: those of a small list that shares its leaf are not seen.
@@ -221,6 +236,9 @@ impl<P: Pages> Regroup<'_, P> {
         for &list in lists.iter().filter(|&&list| Some(list) != keep) {
             if list == PLAIN { self.drain(PLAIN, done)? } else { self.empty(list, done)? }
         }
+        if done.emptied.len() >= GIVE_BACK {
+            give_back(self.pages, done)?;
+        }
         Ok(())
     }
 
@@ -255,6 +273,7 @@ impl<P: Pages> Regroup<'_, P> {
             let moving = Moving::from(&page::leaf(self.pages.shared(block).page(), block)?, source);
             if !moving.rows.is_empty() {
                 done.emptied.insert(block);
+                done.moved += moving.rows.len() as u64;
                 self.send(&moving, source, block, &targets)?;
             }
             // Only now the next leaf: rows may have gone there from this one by a split.

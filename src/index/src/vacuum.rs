@@ -35,7 +35,7 @@ pub struct Sweep {
 
 impl Sweep {
     /// What a sweep would have seen if these leaves had lost rows.
-    pub fn of_sparse(sparse: HashSet<u32>) -> Self {
+    pub(crate) fn of_sparse(sparse: HashSet<u32>) -> Self {
         Self { sparse, ..Self::default() }
     }
 }

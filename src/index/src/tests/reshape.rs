@@ -13,7 +13,7 @@ use crate::page::Entry;
 use crate::reshape::{Reshaped, Settings, reshape};
 use crate::route;
 use crate::scan::Scan;
-use crate::vacuum::{Sweep, shrink, sweep};
+use crate::vacuum::{shrink, sweep};
 
 const DIM: usize = 64;
 const METRIC: Metric = Metric::Cosine;
@@ -37,9 +37,7 @@ fn vacuum(store: &Store, dead: impl FnMut(u64) -> bool) -> Reshaped {
         sample_bytes: 1 << 20,
         round: &Training::round,
     };
-    let done = reshape(store, &settings).unwrap();
-    shrink(store, &mut Sweep::of_sparse(done.emptied.clone())).unwrap();
-    done
+    reshape(store, &settings).unwrap()
 }
 
 fn clustered(random: &mut Random, centres: &[Vec<f32>]) -> Vec<f32> {
@@ -189,7 +187,7 @@ fn everybody_at_once() {
             while !done.load(Ordering::Acquire) {
                 // Three in four are removed in the end, so that lists are put together, too.
                 let late = written[0].load(Ordering::Acquire) > per_thread / 2;
-                moved += vacuum(&store, |row| late && row >> 16 & 4 != 0).emptied.len();
+                moved += vacuum(&store, |row| late && row >> 16 & 4 != 0).moved;
             }
             moved
         });
