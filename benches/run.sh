@@ -44,7 +44,7 @@ section_search() {
 }
 
 section_growth() {
-  bench_cluster growth "$(quietly bench_postgres)" "shared_buffers = $(vector_shared_buffers)MB" \
+  bench_cluster growth "$(quietly bench_postgres)" "shared_buffers = $((256 + BENCH_ROWS / 250))MB" \
     'max_parallel_workers_per_gather = 0' 'jit = off' 'max_wal_size = 8GB' 'maintenance_work_mem = 1GB'
   growth_benchmarks
 }

@@ -4,8 +4,9 @@
 
 growth_benchmarks() {
   local rows
-  sql --file="$REPO/benches/sql/distances.sql" --file="$REPO/benches/sql/growth.sql"
+  sql --file="$REPO/benches/sql/distances.sql"
   sql -c "CALL bench.make_sample('vector', 384, $BENCH_ROWS)"
+  sql --file="$REPO/benches/sql/growth.sql"
   heading 'One namespace, by its rows'
   growth_heading
   start_growing

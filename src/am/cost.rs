@@ -51,6 +51,13 @@ pub unsafe extern "C-unwind" fn amcostestimate(
     // SAFETY: PostgreSQL passes a path of an index of this access method, and places for the results.
     unsafe {
         let index = (*path).indexinfo;
+        // A query that needs no column could be answered without the table by any index, the planner thinks. But this one
+        // keeps no page while its rows are counted, and a vacuum may remove them meanwhile.
+        if (*path).path.pathtype == pg_sys::NodeTag::T_IndexOnlyScan {
+            (*startup_cost, *total_cost) = (f64::INFINITY, f64::INFINITY);
+            (*selectivity, *correlation, *index_pages) = (1.0, 0.0, f64::from((*index).pages));
+            return;
+        }
         let mut generic = pg_sys::GenericCosts::default();
         pg_sys::genericcostestimate(root, path, loop_count, &mut generic);
         let (mut random_page, mut next_page) = (0.0, 0.0);

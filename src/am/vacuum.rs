@@ -1,8 +1,10 @@
 //! Removing what is dead, and keeping lists in shape.
 
 use std::cell::OnceCell;
+use std::collections::HashSet;
 use std::ffi::c_void;
 
+use index::key::Space;
 use index::reshape::{Settings, reshape};
 use index::vacuum::{Sweep, shrink, sweep};
 use pgrx::pg_sys;
@@ -25,7 +27,7 @@ pub unsafe extern "C-unwind" fn ambulkdelete(
     // SAFETY: PostgreSQL passes an open index and a callback that takes the ids of rows.
     unsafe {
         let relation = (*info).index;
-        Shape::of(relation);
+        let shape = Shape::of(relation);
         let callback = callback.expect("a vacuum knows which rows are dead");
         let store = Store::for_vacuum(relation, (*info).strategy);
         let mut swept = checked(
@@ -36,10 +38,28 @@ pub unsafe extern "C-unwind" fn ambulkdelete(
             }),
         );
         let freed = checked(relation, shrink(&store, &mut swept));
+        keep_in_shape(&store, &shape, &swept.listed);
         let stats = if stats.is_null() { zeroed() } else { stats };
         finish(&store, stats, &swept, freed);
         stats
     }
+}
+
+/// Makes, divides and puts together lists where namespaces have grown or shrunk; `swept` are those with lists, as far as a
+/// sweep has met them.
+fn keep_in_shape(store: &Store, shape: &Shape, swept: &HashSet<(u16, Space)>) {
+    let threads = OnceCell::new();
+    // SAFETY: the shape is that of an open index.
+    let lists_from = unsafe { storage(shape.relation) }.lists_from;
+    let settings = Settings {
+        kernels: kernels::best(),
+        metric: shape.metric,
+        lists_from,
+        sample_bytes: sample_bytes(),
+        round: &|training| threads.get_or_init(pool).install(|| training.round()),
+    };
+    // SAFETY: as above.
+    unsafe { checked(shape.relation, reshape(store, &settings, swept)) };
 }
 
 /// Fills in what a vacuum reports.
@@ -62,8 +82,7 @@ fn zeroed() -> *mut pg_sys::IndexBulkDeleteResult {
     unsafe { pg_sys::palloc0(size_of::<pg_sys::IndexBulkDeleteResult>()).cast() }
 }
 
-/// Ends a vacuum, also one that had no dead rows to remove: makes, divides and puts together lists where namespaces have
-/// grown or shrunk.
+/// Ends a vacuum, also one that had no dead rows to remove.
 #[pg_guard]
 pub unsafe extern "C-unwind" fn amvacuumcleanup(
     info: *mut pg_sys::IndexVacuumInfo,
@@ -77,15 +96,7 @@ pub unsafe extern "C-unwind" fn amvacuumcleanup(
         let relation = (*info).index;
         let shape = Shape::of(relation);
         let store = Store::for_vacuum(relation, (*info).strategy);
-        let threads = OnceCell::new();
-        let settings = Settings {
-            kernels: kernels::best(),
-            metric: shape.metric,
-            lists_from: storage(relation).lists_from,
-            sample_bytes: sample_bytes(),
-            round: &|training| threads.get_or_init(pool).install(|| training.round()),
-        };
-        checked(relation, reshape(&store, &settings));
+        keep_in_shape(&store, &shape, &HashSet::new());
         if !stats.is_null() {
             (*stats).num_pages = store.len();
         }

@@ -74,10 +74,15 @@ const GIVE_BACK: usize = 1024;
 /// What the inner pages tell about a namespace: leaves by list.
 type Leaves = BTreeMap<u16, usize>;
 
-/// Looks for namespaces and lists that are out of shape, and puts them right.
-pub fn reshape<P: Pages>(pages: &P, settings: &Settings<'_>) -> Result<Reshaped> {
+/// Looks for namespaces and lists that are out of shape, and puts them right. Of the namespaces that have lists, those that
+/// have become so small that inner pages do not tell them are known to a sweep alone.
+pub fn reshape<P: Pages>(pages: &P, settings: &Settings<'_>, swept: &HashSet<(u16, Space)>) -> Result<Reshaped> {
     let mut done = Reshaped::default();
-    for ((dim, space), leaves) in survey(pages)? {
+    let mut namespaces = survey(pages)?;
+    for &small in swept {
+        namespaces.entry(small).or_default().entry(CENTROIDS).or_default();
+    }
+    for ((dim, space), leaves) in namespaces {
         let capacity = leaf_capacity(usize::from(dim), settings.metric.factors()).max(1);
         let work = Regroup { pages, settings, key: Key::new(dim, space, PLAIN), capacity };
         let listed = leaves.keys().any(|&list| (CENTROIDS..=LAST_LIST).contains(&list));
@@ -166,8 +171,14 @@ impl<P: Pages> Regroup<'_, P> {
         for &list in known.open.iter().filter(|&&list| rows(list) > 2 * wanted) {
             self.regroup(&[list], |rows| if rows <= 2 * wanted { 0 } else { (rows + wanted / 2) / wanted }, done)?;
         }
-        let small: Vec<u16> =
-            known.open.iter().copied().filter(|&list| rows(list) + self.capacity < wanted / SMALL).collect();
+        let mut small = Vec::new();
+        for &list in known.open.iter().filter(|&&list| rows(list).saturating_sub(self.capacity) < wanted / SMALL) {
+            let mut count = 0;
+            self.read(list, |_| count += 1)?;
+            if count < wanted / SMALL {
+                small.push(list);
+            }
+        }
         let enough = |rows: usize| rows.div_ceil(wanted).max(1);
         self.regroup(&small, |rows| if enough(rows) < small.len() { enough(rows) } else { 0 }, done)
     }

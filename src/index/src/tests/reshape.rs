@@ -37,7 +37,7 @@ fn vacuum(store: &Store, dead: impl FnMut(u64) -> bool) -> Reshaped {
         sample_bytes: 1 << 20,
         round: &Training::round,
     };
-    reshape(store, &settings).unwrap()
+    reshape(store, &settings, &swept.listed).unwrap()
 }
 
 fn clustered(random: &mut Random, centres: &[Vec<f32>]) -> Vec<f32> {
