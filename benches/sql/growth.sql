@@ -1,13 +1,21 @@
 -- How the index of vectors grows. Needs bench.make_sample().
 CREATE TABLE bench.grown (id bigint, namespace integer, e memory_profile.vector(384) NOT NULL);
 
+-- Three hundred topics, and rows around them, as texts have.
+CREATE TABLE bench.topic AS SELECT i AS topic, memory_profile.l2_normalize(v) AS v FROM bench.part WHERE i < 300;
+
+CREATE FUNCTION bench.about(v memory_profile.vector, embedding memory_profile.vector) RETURNS memory_profile.vector
+LANGUAGE sql IMMUTABLE
+SET search_path = memory_profile
+AS $$ SELECT l2_normalize(v + v + embedding) $$;
+
 -- Adds rows until there are so many in so many namespaces, and does what autovacuum would.
 CREATE PROCEDURE bench.grow(rows integer, namespaces integer)
 LANGUAGE sql
 AS $$
   INSERT INTO bench.grown
-  SELECT n, n % namespaces, embedding
-  FROM (SELECT row_number() OVER () AS n, embedding FROM bench.sample LIMIT rows) s
+  SELECT n, n % namespaces, bench.about(v, embedding)
+  FROM (SELECT row_number() OVER () AS n, embedding FROM bench.sample LIMIT rows) s JOIN bench.topic ON topic = n * 7919 % 300
   WHERE n > (SELECT count(*) FROM bench.grown)
 $$;
 
@@ -20,8 +28,8 @@ SET search_path = memory_profile, bench
 SET max_parallel_workers_per_gather = 0
 AS $$
 DECLARE
-  questions memory_profile.vector[] := ARRAY(SELECT l2_normalize(embedding + v) FROM
-    (SELECT row_number() OVER () AS n, embedding FROM bench.sample LIMIT 200) s JOIN bench.part ON i = n * 3);
+  questions memory_profile.vector[] := ARRAY(SELECT bench.about(v, embedding) FROM
+    (SELECT row_number() OVER () AS n, embedding FROM bench.sample OFFSET 50 LIMIT 200) s JOIN bench.topic ON topic = n * 13 % 300);
   finish timestamptz := clock_timestamp() + make_interval(secs => seconds);
   times double precision[] := '{}';
   wanted integer;

@@ -6,7 +6,7 @@
 //! and then by row id, so that neighbouring bands neither overlap nor leave a gap; a row that is met twice, because pages
 //! were split meanwhile, is given out once.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
 /// Rows of the first band: enough for a filter that discards nine of ten, and small enough to be kept at no cost.
@@ -123,8 +123,8 @@ impl Band {
     /// Whether a row with this bound may be kept: otherwise it need not be offered.
     #[inline(always)]
     pub fn wants(&self, bound: f32) -> bool {
-        // Not `<=`, since the threshold may be NaN.
-        !(bound > self.threshold)
+        // NaN, as either, wants a closer look.
+        bound.partial_cmp(&self.threshold) != Some(Ordering::Greater)
     }
 
     /// Whether nearer bounds are of use: bands are told apart by bounds of one kind, so these serve where one is enough.
