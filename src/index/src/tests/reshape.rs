@@ -120,7 +120,7 @@ fn lists_come_and_go_with_the_rows() {
             *vector = vector.take().filter(|_| i % keep == 0);
             left += usize::from(vector.is_some());
         }
-        vacuum(&store, |row| (row >> 16) as usize % keep != 0);
+        vacuum(&store, |row| !((row >> 16) as usize).is_multiple_of(keep));
         let all = sound(&store, left);
         assert!(all.lists >= 1 && all.lists <= 1 + left as u64 / 250, "{} lists for {left} rows", all.lists);
         assert_eq!(all_rows(&store, 1).len(), left);
