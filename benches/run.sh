@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints the benchmarks: benches/run.sh [sql | learning | embedder | vector | search | kernels]…, all six by default.
+# Prints the benchmarks: benches/run.sh [sql | learning | embedder | vector | search | growth | kernels]…, all seven by default.
 #
 # docs/benchmarks.md says what they measure and how to read them. No time is judged here: the exit status tells whether
 # everything ran, and whether what was compared gave the same results.
@@ -7,7 +7,7 @@
 #   BENCH_SECONDS    how long each line of a table is measured
 #   BENCH_MEMORIES   memories of the largest subject that is searched; the others have 100 and 1,000
 #   BENCH_JOBS       texts that are learned from
-#   BENCH_ROWS       rows of the vector table that is larger than any cache
+#   BENCH_ROWS       rows of the tables of vectors: larger than any cache
 
 source "$(dirname "${BASH_SOURCE[0]}")/../tests/lib/all.sh"
 source "$REPO/benches/lib/setup.sh"
@@ -15,12 +15,13 @@ source "$REPO/benches/lib/sql.sh"
 source "$REPO/benches/lib/learning.sh"
 source "$REPO/benches/lib/vector.sh"
 source "$REPO/benches/lib/search.sh"
+source "$REPO/benches/lib/growth.sh"
 
 BENCH_SECONDS=${BENCH_SECONDS:-3}
 BENCH_MEMORIES=${BENCH_MEMORIES:-20000}
 BENCH_ROWS=${BENCH_ROWS:-100000}
 
-SECTIONS=(sql learning embedder vector search kernels)
+SECTIONS=(sql learning embedder vector search growth kernels)
 
 section_sql() {
   bench_cluster sql "$(quietly bench_postgres)"
@@ -51,6 +52,12 @@ section_search() {
   search_benchmarks
 }
 
+section_growth() {
+  bench_cluster growth "$(quietly bench_postgres)" "shared_buffers = $((256 + BENCH_ROWS / 250))MB" \
+    'max_parallel_workers_per_gather = 0' 'jit = off' 'max_wal_size = 8GB' 'maintenance_work_mem = 1GB'
+  growth_benchmarks
+}
+
 section_kernels() {
   heading 'Kernels, without a database'
   cargo_example kernels throughput
@@ -61,7 +68,7 @@ prepare() {
   ensure_packages run
   quietly build_tools
   case $1 in
-    sql | learning) quietly bench_postgres ;;
+    sql | learning | growth) quietly bench_postgres ;;
     embedder) quietly cargo_build_example encoder measure ;;
     vector | search) quietly bench_postgres16 ;;
     kernels) quietly cargo_build_example kernels throughput ;;

@@ -1,10 +1,11 @@
-//! Giving large namespaces lists while an index is built.
+//! Giving large namespaces lists while an index is built, and threads for the arithmetic of it.
 
 use std::collections::HashMap;
 
-use index::key::{Key, PLAIN, list_of};
+use index::key::{FIRST_LIST, Key, PLAIN, list_of};
 use index::lists::{Centroids, ROUNDS, SAMPLES_PER_LIST, SCALE, Training, assign, list_count};
 use index::page::{Entry, as_codes};
+use index::sample::Sample;
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReportable;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -39,9 +40,9 @@ impl Lists {
     pub fn train(shape: &Shape, sizes: &HashMap<Key, usize>, sorted: &mut Sorter) -> Self {
         let pool = pool();
         let mut centroids = HashMap::new();
-        let mut sample: Option<Sample> = None;
-        let mut end = |sample: &mut Option<Sample>| {
-            if let Some(Sample { key, codes, scales, lists, .. }) = sample.take() {
+        let mut sample: Option<(Key, usize, Sample)> = None;
+        let mut end = |sample: &mut Option<(Key, usize, Sample)>| {
+            if let Some((key, lists, Sample { codes, scales, .. })) = sample.take() {
                 let mut training =
                     Training::new(kernels::best(), shape.metric, usize::from(key.dim), codes, scales, lists);
                 for _ in 0..ROUNDS {
@@ -53,11 +54,15 @@ impl Lists {
         };
         sorted.read(shape.metric.factors(), |entry| {
             let key = Key { dim: entry.code.len() as u16, id: entry.id };
-            if sample.as_ref().is_none_or(|sample| sample.key != key) {
+            if sample.as_ref().is_none_or(|&(current, ..)| current != key) {
                 end(&mut sample);
-                sample = sizes.get(&key).map(|&size| Sample::new(key, size));
+                sample = sizes.get(&key).map(|&size| {
+                    let lists = list_count(size);
+                    let fits = Sample::fitting(sample_bytes(), key.dim);
+                    (key, lists, Sample::new((lists * SAMPLES_PER_LIST).min(fits).max(lists)))
+                });
             }
-            if let Some(sample) = &mut sample {
+            if let Some((.., sample)) = &mut sample {
                 sample.offer(&entry);
             }
         });
@@ -96,7 +101,7 @@ impl Lists {
         let Some(mut division) = self.current.take() else { return };
         let (centroids, factors) = (&self.centroids[&division.key], self.shape.metric.factors());
         division.divide(&self.pool, centroids, factors);
-        let written = centroids.entries(kernels::best(), division.key, &mut *add);
+        let written = centroids.entries(kernels::best(), division.key, FIRST_LIST, &mut *add);
         // SAFETY: the index that is built is open.
         unsafe { checked(self.shape.relation, written) };
         division.sorter.sort();
@@ -126,61 +131,14 @@ impl Division {
     }
 }
 
-/// Some rows of a namespace, each as likely as any other, in random order.
-struct Sample {
-    key: Key,
-    lists: usize,
-    wanted: usize,
-    seen: u64,
-    random: u64,
-    codes: Vec<i8>,
-    scales: Vec<f32>,
-}
-
-impl Sample {
-    fn new(key: Key, size: usize) -> Self {
-        let lists = list_count(size);
-        // SAFETY: a setting, read on the main thread.
-        let memory = usize::try_from(unsafe { pg_sys::maintenance_work_mem }).unwrap_or(0) * 1024 / 4;
-        let fits = memory / (usize::from(key.dim) + size_of::<f32>());
-        let wanted = (lists * SAMPLES_PER_LIST).min(fits).max(lists);
-        Self { key, lists, wanted, seen: 0, random: 0x2545_F491_4F6C_DD1D, codes: Vec::new(), scales: Vec::new() }
-    }
-
-    /// A number below `limit`.
-    fn below(&mut self, limit: u64) -> usize {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        ((self.random >> 11) % limit) as usize
-    }
-
-    fn offer(&mut self, entry: &Entry<'_>) {
-        self.seen += 1;
-        let count = self.scales.len();
-        let place = self.below(self.seen);
-        let codes = as_codes(entry.code);
-        if count < self.wanted {
-            // The place of an earlier row, which goes to the end: so all orders are equally likely.
-            self.codes.extend(codes);
-            self.scales.push(entry.factors[SCALE]);
-            let place = place.min(count);
-            self.scales.swap(place, count);
-            let dim = codes.len();
-            if place < count {
-                let (head, tail) = self.codes.split_at_mut(count * dim);
-                head[place * dim..][..dim].swap_with_slice(tail);
-            }
-        } else if place < count {
-            let dim = codes.len();
-            self.codes[place * dim..][..dim].copy_from_slice(codes);
-            self.scales[place] = entry.factors[SCALE];
-        }
-    }
+/// Memory that a sample may take.
+pub fn sample_bytes() -> usize {
+    // SAFETY: a setting, read on the main thread.
+    usize::try_from(unsafe { pg_sys::maintenance_work_mem }).unwrap_or(0) * 1024 / 4
 }
 
 /// Threads for arithmetic, which signals to this process do not reach.
-fn pool() -> ThreadPool {
+pub fn pool() -> ThreadPool {
     // SAFETY: a setting, read on the main thread.
     let helpers = usize::try_from(unsafe { pg_sys::max_parallel_maintenance_workers }).unwrap_or(0);
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(helpers + 1);

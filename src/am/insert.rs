@@ -1,9 +1,6 @@
 //! Adding a row.
 
-use index::insert::insert;
-use index::key::{Key, PLAIN};
-use index::lists::{SCALE, list_for};
-use index::page::{Entry, as_codes};
+use index::route::add;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
@@ -28,21 +25,9 @@ pub unsafe extern "C-unwind" fn aminsert(
     unsafe {
         let shape = Shape::of(relation);
         let store = Store::new(relation);
-        let added = Coder::default().entry(&shape, values, nulls, row_of(tid), |key, entry| {
-            let id = id_with_list(&shape, &store, key, &entry)?;
-            insert(&store, Entry { id, ..entry })
-        });
+        let added = Coder::default()
+            .entry(&shape, values, nulls, row_of(tid), |_, entry| add(&store, kernels::best(), shape.metric, entry));
         checked(relation, added);
     }
     false
-}
-
-/// The namespace of a row and, if that has lists, the one whose centroid is nearest.
-fn id_with_list(shape: &Shape, store: &Store, key: Key, entry: &Entry<'_>) -> index::Result<u64> {
-    if key.list() != PLAIN {
-        return Ok(entry.id);
-    }
-    let (codes, scale) = (as_codes(entry.code), entry.factors[SCALE]);
-    let list = list_for(store, kernels::best(), shape.metric, key, codes, scale)?;
-    Ok(list.map_or(entry.id, |list| Key::new(key.dim, key.space(), list).id))
 }

@@ -1,12 +1,18 @@
-//! Removing what is dead.
+//! Removing what is dead, and keeping lists in shape.
 
+use std::cell::OnceCell;
+use std::collections::HashSet;
 use std::ffi::c_void;
 
+use index::key::Space;
+use index::reshape::{Settings, reshape};
 use index::vacuum::{Sweep, shrink, sweep};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use super::checked;
+use super::divide::{pool, sample_bytes};
+use super::options::storage;
 use super::shape::{Shape, tid_of};
 use super::wal::Store;
 
@@ -21,7 +27,7 @@ pub unsafe extern "C-unwind" fn ambulkdelete(
     // SAFETY: PostgreSQL passes an open index and a callback that takes the ids of rows.
     unsafe {
         let relation = (*info).index;
-        Shape::of(relation);
+        let shape = Shape::of(relation);
         let callback = callback.expect("a vacuum knows which rows are dead");
         let store = Store::for_vacuum(relation, (*info).strategy);
         let mut swept = checked(
@@ -32,10 +38,28 @@ pub unsafe extern "C-unwind" fn ambulkdelete(
             }),
         );
         let freed = checked(relation, shrink(&store, &mut swept));
+        keep_in_shape(&store, &shape, &swept.listed);
         let stats = if stats.is_null() { zeroed() } else { stats };
         finish(&store, stats, &swept, freed);
         stats
     }
+}
+
+/// Makes, divides and puts together lists where namespaces have grown or shrunk; `swept` are those with lists, as far as a
+/// sweep has met them.
+fn keep_in_shape(store: &Store, shape: &Shape, swept: &HashSet<(u16, Space)>) {
+    let threads = OnceCell::new();
+    // SAFETY: the shape is that of an open index.
+    let lists_from = unsafe { storage(shape.relation) }.lists_from;
+    let settings = Settings {
+        kernels: kernels::best(),
+        metric: shape.metric,
+        lists_from,
+        sample_bytes: sample_bytes(),
+        round: &|training| threads.get_or_init(pool).install(|| training.round()),
+    };
+    // SAFETY: as above.
+    unsafe { checked(shape.relation, reshape(store, &settings, swept)) };
 }
 
 /// Fills in what a vacuum reports.
@@ -58,7 +82,7 @@ fn zeroed() -> *mut pg_sys::IndexBulkDeleteResult {
     unsafe { pg_sys::palloc0(size_of::<pg_sys::IndexBulkDeleteResult>()).cast() }
 }
 
-/// Ends a vacuum. One that had no dead rows to remove has nothing to tell.
+/// Ends a vacuum, also one that had no dead rows to remove.
 #[pg_guard]
 pub unsafe extern "C-unwind" fn amvacuumcleanup(
     info: *mut pg_sys::IndexVacuumInfo,
@@ -66,10 +90,16 @@ pub unsafe extern "C-unwind" fn amvacuumcleanup(
 ) -> *mut pg_sys::IndexBulkDeleteResult {
     // SAFETY: PostgreSQL passes an open index, and what `ambulkdelete` returned.
     unsafe {
-        if (*info).analyze_only || stats.is_null() {
+        if (*info).analyze_only {
             return stats;
         }
-        (*stats).num_pages = Store::new((*info).index).len();
+        let relation = (*info).index;
+        let shape = Shape::of(relation);
+        let store = Store::for_vacuum(relation, (*info).strategy);
+        keep_in_shape(&store, &shape, &HashSet::new());
+        if !stats.is_null() {
+            (*stats).num_pages = store.len();
+        }
         stats
     }
 }

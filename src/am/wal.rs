@@ -17,11 +17,16 @@
 //! above: searches on a standby see all of a change or nothing, and wait for no one who waits for them. New pages are
 //! logged as a whole. A build writes its pages without the log, and logs all of them at its end.
 //!
+//! # Reading again
+//! Finding a buffer by its block, in a table that all backends share, takes as long as comparing the codes on a page. So a
+//! backend remembers in which buffers it has seen blocks last, and asks there first. Which also tells where a page
+//! probably is in memory before it is needed, so that it can be on its way from there meanwhile.
+//!
 //! # Errors
 //! What PostgreSQL raises in here passes through as a panic of pgrx. Guards then leave their buffers alone: the abort of
 //! the transaction releases locks and pins, after the error has reset what an orderly release relies on.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
 use std::thread::panicking;
 
@@ -62,13 +67,33 @@ impl Store {
         Self { relation, strategy, vacuum: true }
     }
 
+    fn pin_known(&self, block: u32) -> pg_sys::Buffer {
+        if !self.strategy.is_null() {
+            return self.pin(block, pg_sys::ReadBufferMode::RBM_NORMAL);
+        }
+        // SAFETY: the relation is open.
+        let (slot, known) = unsafe { Recent::known(self.relation, block) };
+        if known > 0 {
+            // SAFETY: as above; the number was that of a buffer.
+            unsafe {
+                if pg_sys::ReadRecentBuffer(file_of(self.relation), MAIN, block, known) {
+                    count_hit(self.relation);
+                    return known;
+                }
+            }
+        }
+        let buffer = self.pin(block, pg_sys::ReadBufferMode::RBM_NORMAL);
+        RECENT.with_borrow_mut(|recent| recent.buffers[slot] = buffer);
+        buffer
+    }
+
     fn pin(&self, block: u32, mode: pg_sys::ReadBufferMode::Type) -> pg_sys::Buffer {
         // SAFETY: the relation is open; a block that is not there is an error of PostgreSQL's.
         unsafe { pg_sys::ReadBufferExtended(self.relation, MAIN, block, mode, self.strategy) }
     }
 
     fn locked(&self, block: u32, mode: i32) -> Locked<'_> {
-        let buffer = self.pin(block, pg_sys::ReadBufferMode::RBM_NORMAL);
+        let buffer = self.pin_known(block);
         // SAFETY: the buffer is pinned.
         unsafe { pg_sys::LockBuffer(buffer, mode) };
         Locked::new(buffer, block)
@@ -124,8 +149,7 @@ impl Store {
                 self.rest();
             }
         }
-        // SAFETY: the relation is open.
-        unsafe { pg_sys::IndexFreeSpaceMapVacuum(self.relation) };
+        self.freed_all();
         count
     }
 
@@ -135,6 +159,80 @@ impl Store {
             pgrx::check_for_interrupts!();
             !reached(block) && is_in_use(self.shared(block).page())
         })
+    }
+}
+
+/// Slots for buffers; neighbouring blocks of an index have neighbouring ones.
+const RECENT_SLOTS: usize = 1 << 16;
+/// One in so many pages is looked up in any case: only that counts as use, by which PostgreSQL decides what stays in memory.
+const LOOK_UP_EVERY: u32 = 8;
+
+thread_local! {
+    static RECENT: RefCell<Recent> = const { RefCell::new(Recent { buffers: Vec::new(), turn: 0 }) };
+}
+
+/// The buffers in which blocks were seen last. They may be of other blocks by now; whoever asks them finds out.
+struct Recent {
+    buffers: Vec<pg_sys::Buffer>,
+    turn: u32,
+}
+
+impl Recent {
+    /// The slot of a block, and the buffer to ask, or zero.
+    ///
+    /// # Safety
+    /// `relation` is open.
+    unsafe fn known(relation: pg_sys::Relation, block: u32) -> (usize, pg_sys::Buffer) {
+        // SAFETY: as above.
+        let slot = unsafe { Self::slot(relation, block) };
+        RECENT.with_borrow_mut(|recent| {
+            if recent.buffers.is_empty() {
+                recent.buffers.resize(RECENT_SLOTS, 0);
+            }
+            recent.turn = recent.turn.wrapping_add(1);
+            let known = if recent.turn.is_multiple_of(LOOK_UP_EVERY) { 0 } else { recent.buffers[slot] };
+            (slot, known)
+        })
+    }
+
+    /// # Safety
+    /// `relation` is open.
+    unsafe fn slot(relation: pg_sys::Relation, block: u32) -> usize {
+        // SAFETY: as above.
+        let index = unsafe { (*relation).rd_id.to_u32() };
+        index.wrapping_mul(0x9E37_79B1).wrapping_add(block) as usize % RECENT_SLOTS
+    }
+}
+
+#[cfg(any(feature = "pg14", feature = "pg15"))]
+unsafe fn file_of(relation: pg_sys::Relation) -> pg_sys::RelFileNode {
+    // SAFETY: the caller's relation is open.
+    unsafe { (*relation).rd_node }
+}
+
+#[cfg(not(any(feature = "pg14", feature = "pg15")))]
+unsafe fn file_of(relation: pg_sys::Relation) -> pg_sys::RelFileLocator {
+    // SAFETY: the caller's relation is open.
+    unsafe { (*relation).rd_locator }
+}
+
+/// Counts a page that was found in memory, as PostgreSQL does where it looks it up itself.
+unsafe fn count_hit(relation: pg_sys::Relation) {
+    // SAFETY: the caller's relation is open; its counters are this backend's own.
+    unsafe {
+        let status = (*relation).pgstat_info;
+        if !status.is_null() {
+            #[cfg(any(feature = "pg14", feature = "pg15"))]
+            let counts = &mut (*status).t_counts;
+            #[cfg(any(feature = "pg14", feature = "pg15"))]
+            let counters = (&mut counts.t_blocks_fetched, &mut counts.t_blocks_hit);
+            #[cfg(not(any(feature = "pg14", feature = "pg15")))]
+            let counts = &mut (*status).counts;
+            #[cfg(not(any(feature = "pg14", feature = "pg15")))]
+            let counters = (&mut counts.blocks_fetched, &mut counts.blocks_hit);
+            *counters.0 += 1;
+            *counters.1 += 1;
+        }
     }
 }
 
@@ -199,6 +297,21 @@ impl Pages for Store {
         self.locked(block, EXCLUSIVE)
     }
 
+    #[cfg(target_arch = "x86_64")]
+    fn expect(&self, block: u32) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: the relation is open.
+        let slot = unsafe { Recent::slot(self.relation, block) };
+        let known = RECENT.with_borrow(|recent| recent.buffers.get(slot).copied().unwrap_or(0));
+        if known > 0 {
+            // SAFETY: a buffer of that number exists, and a wrong one does no harm: nothing is read.
+            unsafe {
+                let page = pg_sys::BufferBlocks.add((known as usize - 1) * PAGE);
+                (0..PAGE).step_by(64).for_each(|line| _mm_prefetch::<_MM_HINT_T0>(page.add(line)));
+            }
+        }
+    }
+
     fn fresh(&self) -> Locked<'_> {
         loop {
             // SAFETY: the relation is open.
@@ -246,6 +359,11 @@ impl Pages for Store {
     fn freed(&self, block: u32) {
         // SAFETY: the relation is open.
         unsafe { pg_sys::RecordFreeIndexPage(self.relation, block) };
+    }
+
+    fn freed_all(&self) {
+        // SAFETY: the relation is open.
+        unsafe { pg_sys::IndexFreeSpaceMapVacuum(self.relation) };
     }
 
     fn structure(&self) -> Alone<'_> {

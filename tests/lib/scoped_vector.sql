@@ -8,8 +8,11 @@ create function random_vector(dims integer) returns vector language sql volatile
 $$;
 
 create table item (id bigint generated always as identity, tenant integer, e vector(48), payload integer default 0);
-create index item_nearest on item using scoped_vector (tenant, e scoped_vector_cosine_ops);
-create index item_whole on item using scoped_vector (e scoped_vector_l2_ops);
+-- Without lists, however many rows a fast machine writes: their order is compared with that of a sort.
+create index item_nearest on item using scoped_vector (tenant, e scoped_vector_cosine_ops) with (lists_from = 1000000000);
+create index item_whole on item using scoped_vector (e scoped_vector_l2_ops) with (lists_from = 1000000000);
+-- Its lists come and go with the rows; a search of all rows has to find each of them nevertheless.
+create index item_listed on item using scoped_vector (e scoped_vector_ip_ops) with (lists_from = 2000);
 create index item_tenant on item (tenant);
 
 -- Writes in transactions of many sizes, one in five of which is rolled back, until so many seconds are over.

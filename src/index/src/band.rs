@@ -6,40 +6,39 @@
 //! and then by row id, so that neighbouring bands neither overlap nor leave a gap; a row that is met twice, because pages
 //! were split meanwhile, is given out once.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
 /// Rows of the first band: enough for a filter that discards nine of ten, and small enough to be kept at no cost.
 const FIRST_LIMIT: usize = 512;
 /// Rows of the widest band; sixteen bytes each.
 const LAST_LIMIT: usize = 1 << 20;
+/// Rows that nearer bounds are computed for. They spare some rows a look into the table, which is worth that much time.
+const FINE_LIMIT: usize = 256;
 /// How much wider each band is than the one before.
 const GROWTH: usize = 16;
 
-/// A row and its place in the order: bound, block, offset.
+/// A row and its place in the order, as one number: bound, block, offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Candidate {
-    order: u64,
-    offset: u16,
-}
+struct Candidate(u128);
 
 impl Candidate {
     fn new(bound: f32, row: u64) -> Self {
-        Self { order: u64::from(sortable(bound)) << 32 | row >> 16, offset: row as u16 }
+        Self(u128::from(sortable(bound)) << 64 | u128::from(row))
     }
 
     fn row(self) -> u64 {
-        self.order << 32 >> 16 | u64::from(self.offset)
+        self.0 as u64
     }
 
     fn bound(self) -> f32 {
-        from_sortable((self.order >> 32) as u32)
+        from_sortable((self.0 >> 64) as u32)
     }
 }
 
 /// An integer that sorts as the number does; NaN comes last.
 #[inline]
-fn sortable(value: f32) -> u32 {
+pub(crate) fn sortable(value: f32) -> u32 {
     if value.is_nan() {
         return u32::MAX;
     }
@@ -68,6 +67,8 @@ pub struct Band {
     /// The bound of `cut`, or NaN: a bound that is above it need not be looked at closer.
     threshold: f32,
     kept: Vec<Candidate>,
+    /// Nearer bounds of all that is kept, as long as they are few.
+    fine: Vec<f32>,
     heap: BinaryHeap<Reverse<Candidate>>,
     last: Option<Candidate>,
 }
@@ -82,6 +83,7 @@ impl Band {
             cut: None,
             threshold: f32::NAN,
             kept: Vec::new(),
+            fine: Vec::new(),
             heap: BinaryHeap::new(),
             last: None,
         }
@@ -103,9 +105,14 @@ impl Band {
         self.cut.is_some()
     }
 
-    /// Makes the band keep everything.
+    /// Makes the band keep everything that earlier bands have not given out. What was dropped has to be offered again.
     pub fn unlimited(&mut self) {
         self.limit = usize::MAX / 4;
+        self.threshold = f32::NAN;
+        if self.cut.take().is_some() {
+            self.kept.clear();
+            self.fine.clear();
+        }
     }
 
     /// Begins anew, for other rows.
@@ -113,16 +120,30 @@ impl Band {
         *self = Self { limit: self.first, first: self.first, ..Self::new() };
     }
 
-    /// Offers a row.
-    #[inline]
-    pub fn offer(&mut self, bound: f32, row: u64) {
-        if bound > self.threshold {
-            return;
-        }
-        self.keep(Candidate::new(bound, row));
+    /// Whether a row with this bound may be kept: otherwise it need not be offered.
+    #[inline(always)]
+    pub fn wants(&self, bound: f32) -> bool {
+        // NaN, as either, wants a closer look.
+        bound.partial_cmp(&self.threshold) != Some(Ordering::Greater)
     }
 
-    fn keep(&mut self, candidate: Candidate) {
+    /// Whether nearer bounds are of use: bands are told apart by bounds of one kind, so these serve where one is enough.
+    pub fn wants_fine(&self) -> bool {
+        self.kept.len() == self.fine.len() && self.kept.len() < FINE_LIMIT && self.floor.is_none() && self.cut.is_none()
+    }
+
+    /// Offers a row with a nearer bound beside the other.
+    pub fn offer_fine(&mut self, bound: f32, fine: f32, row: u64) {
+        let count = self.kept.len();
+        self.offer(bound, row);
+        if self.kept.len() > count {
+            self.fine.push(fine.max(bound));
+        }
+    }
+
+    /// Offers a row.
+    pub fn offer(&mut self, bound: f32, row: u64) {
+        let candidate = Candidate::new(bound, row);
         if self.floor.is_some_and(|floor| candidate <= floor) || self.cut.is_some_and(|cut| candidate >= cut) {
             return;
         }
@@ -145,6 +166,12 @@ impl Band {
         if self.kept.len() > self.limit {
             self.narrow();
         }
+        if self.fine.len() == self.kept.len() {
+            for (candidate, &fine) in self.kept.iter_mut().zip(&self.fine) {
+                *candidate = Candidate::new(fine, candidate.row());
+            }
+        }
+        self.fine.clear();
         self.heap = BinaryHeap::from(std::mem::take(&mut self.kept).into_iter().map(Reverse).collect::<Vec<_>>());
     }
 

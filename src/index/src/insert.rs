@@ -22,7 +22,14 @@ pub fn insert<P: Pages>(pages: &P, entry: Entry<'_>) -> Result<()> {
     }
     drop(leaf);
     let _alone = pages.structure();
-    while !insert_splitting(pages, key, entry)? {}
+    while !insert_splitting(pages, key, entry.factors.len(), Some(entry))? {}
+    Ok(())
+}
+
+/// Makes the last leaf that can hold `key` one that has room for another entry of its kind.
+pub(crate) fn make_room<P: Pages>(pages: &P, key: Key, factors: usize) -> Result<()> {
+    let _alone = pages.structure();
+    while !insert_splitting(pages, key, factors, None)? {}
     Ok(())
 }
 
@@ -31,7 +38,7 @@ fn takes(page: &Page, block: u32, key: Key, entry: Entry<'_>) -> Result<bool> {
 }
 
 /// The last leaf that can hold `key`, locked for writing.
-fn last_leaf<P: Pages>(pages: &P, key: Key) -> Result<P::Exclusive<'_>> {
+pub(crate) fn last_leaf<P: Pages>(pages: &P, key: Key) -> Result<P::Exclusive<'_>> {
     let mut here = pages.shared(ROOT);
     for _ in 0..MAX_DEPTH {
         match node(here.page(), here.block())? {
@@ -58,12 +65,14 @@ fn last_leaf<P: Pages>(pages: &P, key: Key) -> Result<P::Exclusive<'_>> {
 }
 
 /// Goes down from the root and either adds the entry, or splits the first page in the way and says that it must be tried
-/// again.
-fn insert_splitting<P: Pages>(pages: &P, key: Key, entry: Entry<'_>) -> Result<bool> {
+/// again. Without an entry there is room in the end.
+fn insert_splitting<P: Pages>(pages: &P, key: Key, factors: usize, entry: Option<Entry<'_>>) -> Result<bool> {
     let mut here = pages.exclusive(ROOT);
     match node(here.page(), ROOT)? {
-        Node::Leaf(leaf) if leaf.takes(key.dim, entry.factors.len()) => {
-            pages.change([&mut here], |[page]| push(page, entry));
+        Node::Leaf(leaf) if leaf.takes(key.dim, factors) => {
+            if let Some(entry) = entry {
+                pages.change([&mut here], |[page]| push(page, entry));
+            }
             return Ok(true);
         }
         Node::Leaf(leaf) => {
@@ -75,7 +84,7 @@ fn insert_splitting<P: Pages>(pages: &P, key: Key, entry: Entry<'_>) -> Result<b
                 split.write(&old, left, right, blocks[1], entry);
                 init_inner(root, 1, &[(Key::MIN, blocks[0]), (split.separator, blocks[1])]);
             });
-            return Ok(true);
+            return Ok(entry.is_some());
         }
         Node::Inner(inner) if inner.count() == MAX_CHILDREN => {
             let (level, children) = (inner.level(), inner.children());
@@ -96,8 +105,10 @@ fn insert_splitting<P: Pages>(pages: &P, key: Key, entry: Entry<'_>) -> Result<b
         let at = parent.last_for(key);
         let mut child = pages.exclusive(parent.child(at));
         match node(child.page(), child.block())? {
-            Node::Leaf(leaf) if leaf.takes(key.dim, entry.factors.len()) => {
-                pages.change([&mut child], |[page]| push(page, entry));
+            Node::Leaf(leaf) if leaf.takes(key.dim, factors) => {
+                if let Some(entry) = entry {
+                    pages.change([&mut child], |[page]| push(page, entry));
+                }
                 return Ok(true);
             }
             Node::Leaf(leaf) => {
@@ -110,7 +121,7 @@ fn insert_splitting<P: Pages>(pages: &P, key: Key, entry: Entry<'_>) -> Result<b
                     split.write(&old, left, right, block, entry);
                     init_inner(page, 1, &parent);
                 });
-                return Ok(true);
+                return Ok(entry.is_some());
             }
             Node::Inner(inner) if inner.count() == MAX_CHILDREN => {
                 let (level, children) = (inner.level(), inner.children());
@@ -148,7 +159,7 @@ struct Split {
 }
 
 impl Split {
-    fn new(leaf: &Leaf<'_>, key: Key, entry: Entry<'_>) -> Self {
+    fn new(leaf: &Leaf<'_>, key: Key, entry: Option<Entry<'_>>) -> Self {
         let highest = (0..leaf.len()).map(|i| leaf.key(i)).max().unwrap_or(Key::MIN);
         let lowest = (0..leaf.len()).map(|i| leaf.key(i)).min().unwrap_or(Key::MAX);
         let all = || (0..leaf.len()).collect::<Vec<_>>();
@@ -159,7 +170,17 @@ impl Split {
         if key.dim < leaf.dim() || (lowest == highest && key < lowest) {
             return Self { separator: lowest, left: Vec::new(), right: all(), new_goes_right: false };
         }
-        Self::at_boundary(leaf, key, entry)
+        match entry {
+            Some(entry) => Self::at_boundary(leaf, key, entry),
+            None => Self::above(leaf, key),
+        }
+    }
+
+    /// Cuts after a key, so that it is the last on its page.
+    fn above(leaf: &Leaf<'_>, key: Key) -> Self {
+        let (left, right): (Vec<usize>, Vec<usize>) = (0..leaf.len()).partition(|&i| leaf.key(i) <= key);
+        let separator = right.iter().map(|&i| leaf.key(i)).min().unwrap_or(key);
+        Self { separator, left, right, new_goes_right: false }
     }
 
     /// Cuts between two keys, as near to the middle as can be.
@@ -186,7 +207,7 @@ impl Split {
         Self { separator: order[cut].0, left, right, new_goes_right }
     }
 
-    fn write(&self, old: &Page, left: &mut Page, right: &mut Page, right_block: u32, entry: Entry<'_>) {
+    fn write(&self, old: &Page, left: &mut Page, right: &mut Page, right_block: u32, entry: Option<Entry<'_>>) {
         let Ok(leaf) = crate::page::leaf(old, ROOT) else { return };
         init_leaf(right, leaf.dim(), leaf.factor_count(), leaf.right(), leaf.high());
         init_leaf(left, leaf.dim(), leaf.factor_count(), right_block, self.separator);
@@ -195,7 +216,9 @@ impl Split {
                 leaf.entry(place, |entry| push(page, entry));
             }
         }
-        push(if self.new_goes_right { right } else { left }, entry);
+        if let Some(entry) = entry {
+            push(if self.new_goes_right { right } else { left }, entry);
+        }
     }
 }
 

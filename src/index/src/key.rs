@@ -12,10 +12,12 @@
 //!
 //! With two key columns a search may name the first alone; its namespaces lie side by side.
 
-/// Rows that belong to no list: all of a small namespace, the newest of one that is about to get lists.
+/// Rows that belong to no list: all of a small namespace, a few of one that has lists.
 pub const PLAIN: u16 = 0;
-/// The centroids of a namespace that has lists. Their row id is the number of the list.
+/// The centroids of a namespace that has lists. Their row id is the number of the list, and [`CLOSING`].
 pub const CENTROIDS: u16 = 1;
+/// Set in the row id of a centroid whose list is about to be given up: nothing is added to it, and its rows move on.
+pub const CLOSING: u64 = 1 << 16;
 /// The first number a list can have.
 pub const FIRST_LIST: u16 = 2;
 /// The last number a list can have.

@@ -1,9 +1,10 @@
 //! Lists: how a large namespace is divided so that a search need not look at all of it.
 //!
-//! A build groups the rows of a namespace around centroids that k-means finds on a sample, and gives each group a list of
+//! The rows of a namespace are grouped around centroids that k-means finds on a sample, and each group gets a list of
 //! its own, which is a run of leaves like any namespace. The centroids are entries too, coded as vectors are; in place of a
-//! row they have the number of their list. A new row goes to the list of its nearest centroid. A search begins with the
-//! lists whose centroids are nearest, and goes on to others as long as more rows are wanted: to all of them, in the end.
+//! row they have the number of their list. A new row goes to the list of its nearest centroid ([`crate::route`]). A search
+//! begins with the lists whose centroids are nearest, and goes on to others as long as more rows are wanted: to all of them,
+//! in the end. A build makes lists, and a vacuum keeps them in shape ([`crate::reshape`]).
 //!
 //! Everything here works on codes: what counts is which centroid is nearest, and for that they are precise enough. For
 //! cosine and inner product the centroids have norm one, so that the greatest product decides, for L2 the least distance.
@@ -13,10 +14,8 @@ use rayon::prelude::*;
 
 use crate::code::{Code, Metric};
 use crate::fault::Result;
-use crate::key::{CENTROIDS, FIRST_LIST, Key, LAST_LIST, list_of};
-use crate::page::{Entry, Leaf};
-use crate::pages::Pages;
-use crate::tree::walk;
+use crate::key::{CENTROIDS, FIRST_LIST, Key, LAST_LIST};
+use crate::page::{Entry, as_codes};
 
 /// Rows that a list should have.
 const ROWS_PER_LIST: usize = 1000;
@@ -29,6 +28,11 @@ pub const ROUNDS: usize = 8;
 /// a search and an insertion compare with all centroids.
 pub fn list_count(rows: usize) -> usize {
     (rows / ROWS_PER_LIST).min(rows.isqrt()).clamp(1, usize::from(LAST_LIST - FIRST_LIST))
+}
+
+/// How many rows a list should have in a namespace of so many lists.
+pub(crate) fn rows_wanted(lists: usize) -> usize {
+    lists.max(ROWS_PER_LIST)
 }
 
 /// How many lists a search looks at first. Measured on vectors of 384 dimensions: with 200 lists, 8 find the ten nearest
@@ -48,8 +52,16 @@ pub struct Centroids {
 }
 
 impl Centroids {
-    fn new(metric: Metric, dim: usize) -> Self {
+    /// No centroid yet.
+    pub(crate) fn new(metric: Metric, dim: usize) -> Self {
         Self { metric, dim, codes: Vec::new(), scales: Vec::new(), squares: Vec::new() }
+    }
+
+    /// Takes up a centroid from its entry.
+    pub(crate) fn take(&mut self, entry: &Entry<'_>) {
+        self.codes.extend(as_codes(entry.code));
+        self.scales.push(entry.factors[SCALE]);
+        self.squares.push(square(self.metric, entry.factors));
     }
 
     /// How many there are.
@@ -85,30 +97,35 @@ impl Centroids {
         (0..self.len()).min_by(|&a, &b| far(a).total_cmp(&far(b))).unwrap_or(0)
     }
 
-    /// Hands the entries of all centroids to `take`, for the namespace of `key`.
-    pub fn entries(&self, kernels: &Kernels, key: Key, mut take: impl FnMut(Entry<'_>)) -> Result<()> {
+    /// Hands the entries of all centroids to `take`, for the namespace of `key`; their lists are numbered from `first` on.
+    pub fn entries(&self, kernels: &Kernels, key: Key, first: u16, mut take: impl FnMut(Entry<'_>)) -> Result<()> {
         let mut code = Code::default();
         let mut vector = vec![0.0; self.dim];
         for i in 0..self.len() {
             kernels.dequantize(&self.codes[i * self.dim..][..self.dim], self.scales[i], &mut vector);
             code.encode(kernels, self.metric, &vector)?;
             let id = Key::new(key.dim, key.space(), CENTROIDS).id;
-            take(Entry { id, row: u64::from(number(i)), factors: code.factors(), code: code.bytes() });
+            take(Entry { id, row: u64::from(first) + i as u64, factors: code.factors(), code: code.bytes() });
         }
         Ok(())
     }
 }
 
-/// The number of the list of the centroid at a place.
+/// The number that a build gives the list of the centroid at a place.
 pub fn number(place: usize) -> u16 {
     FIRST_LIST + place as u16
 }
 
 /// A number that is the smaller the nearer a vector is to a centroid.
 #[inline]
-fn remoteness(metric: Metric, sum: i32, scale: f32, centroid_scale: f32, square: f32) -> f32 {
+pub(crate) fn remoteness(metric: Metric, sum: i32, scale: f32, centroid_scale: f32, square: f32) -> f32 {
     let product = sum as f32 * centroid_scale;
     if metric == Metric::L2 { square - 2.0 * scale * product } else { -product }
+}
+
+/// The squared norm of a centroid, where its distance depends on it.
+pub(crate) fn square(metric: Metric, factors: &[f32]) -> f32 {
+    if metric == Metric::L2 { factors[2].powi(2) } else { 0.0 }
 }
 
 /// k-means, round by round, so that the caller can look for interrupts in between.
@@ -206,33 +223,3 @@ pub fn assign(kernels: &Kernels, centroids: &Centroids, codes: &[i8], scales: &[
 
 /// Which factor of a row's entry scales its codes, as far as lists are concerned.
 pub const SCALE: usize = 0;
-
-/// The list that a new row belongs to, or none if its namespace has no lists.
-pub fn list_for<P: Pages>(
-    pages: &P,
-    kernels: &Kernels,
-    metric: Metric,
-    key: Key,
-    codes: &[i8],
-    scale: f32,
-) -> Result<Option<u16>> {
-    let wanted = Key::new(key.dim, key.space(), CENTROIDS);
-    let mut best: Option<(f32, u16)> = None;
-    let mut sums = Vec::new();
-    walk(pages, wanted, wanted, |leaf: &Leaf<'_>| {
-        if leaf.dim() != key.dim || !(0..leaf.len()).any(|i| leaf.id(i) == wanted.id) {
-            return Ok(());
-        }
-        sums.resize(leaf.len(), 0);
-        kernels.dot_i8_many(codes, leaf.codes(), &mut sums);
-        for (i, &sum) in sums.iter().enumerate().filter(|&(i, _)| leaf.id(i) == wanted.id) {
-            let square = if metric == Metric::L2 { leaf.factor(i, 2).powi(2) } else { 0.0 };
-            let far = remoteness(metric, sum, scale, leaf.factor(i, SCALE), square);
-            if best.is_none_or(|(least, _)| far < least) {
-                best = Some((far, list_of(leaf.row(i))));
-            }
-        }
-        Ok(())
-    })?;
-    Ok(best.map(|(_, list)| list))
-}

@@ -15,7 +15,7 @@
 //! All entries of a leaf have vectors of one length. Numbers are in the machine's own byte order, as everywhere in
 //! PostgreSQL's files.
 
-use zerocopy::FromBytes;
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 use crate::fault::{Fault, Result};
 use crate::key::Key;
@@ -68,14 +68,17 @@ pub const MAX_FACTORS: usize = 3;
 /// The longest vector whose code fits a page together with its place.
 pub const MAX_DIMENSIONS: usize = 8000;
 
+#[inline]
 fn u16_at(page: &Page, at: usize) -> u16 {
     u16::from_ne_bytes([page[at], page[at + 1]])
 }
 
+#[inline]
 fn u32_at(page: &Page, at: usize) -> u32 {
     u32::from_ne_bytes([page[at], page[at + 1], page[at + 2], page[at + 3]])
 }
 
+#[inline]
 fn u64_at(page: &Page, at: usize) -> u64 {
     let mut bytes = [0; 8];
     bytes.copy_from_slice(&page[at..at + 8]);
@@ -93,6 +96,36 @@ fn put_u16(page: &mut Page, at: usize, value: usize) {
 /// Bytes of an entry's place.
 const fn place_len(factors: usize) -> usize {
     14 + 4 * factors
+}
+
+/// What lies beside a code, as bytes: for loops over all entries of a leaf.
+#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct Place<const FACTORS: usize> {
+    id: [u8; 8],
+    block: [u8; 4],
+    offset: [u8; 2],
+    factors: [[u8; 4]; FACTORS],
+}
+
+impl<const FACTORS: usize> Place<FACTORS> {
+    /// A factor.
+    #[inline(always)]
+    pub fn factor(&self, which: usize) -> f32 {
+        f32::from_ne_bytes(self.factors[which])
+    }
+
+    /// Namespace and list.
+    #[inline(always)]
+    pub fn id(&self) -> u64 {
+        u64::from_ne_bytes(self.id)
+    }
+
+    /// The row: block and offset.
+    #[inline(always)]
+    pub fn row(&self) -> u64 {
+        u64::from(u32::from_ne_bytes(self.block)) << 16 | u64::from(u16::from_ne_bytes(self.offset))
+    }
 }
 
 /// Bytes that an entry takes.
@@ -226,6 +259,7 @@ pub fn leaf(page: &Page, block: u32) -> Result<Leaf<'_>> {
 #[derive(Clone, Copy)]
 pub struct Leaf<'a> {
     page: &'a Page,
+    block: u32,
     dim: usize,
     count: usize,
     factors: usize,
@@ -248,6 +282,7 @@ impl<'a> Leaf<'a> {
     fn open(page: &'a Page, block: u32) -> Result<Self> {
         let leaf = Self {
             page,
+            block,
             dim: usize::from(u16_at(page, DIM)),
             count: usize::from(u16_at(page, COUNT)),
             factors: usize::from(u16_at(page, FACTORS)),
@@ -267,6 +302,11 @@ impl<'a> Leaf<'a> {
     /// The page itself.
     pub fn page(&self) -> &'a Page {
         self.page
+    }
+
+    /// The number of the page.
+    pub fn block(&self) -> u32 {
+        self.block
     }
 
     /// Dimensions of its vectors.
@@ -303,6 +343,14 @@ impl<'a> Leaf<'a> {
     #[inline]
     pub fn codes(&self) -> &'a [i8] {
         as_codes(&self.page[BODY..BODY + self.count * self.dim])
+    }
+
+    /// The places of all entries, if they have so many factors, else of none.
+    #[inline]
+    pub fn places<const FACTORS: usize>(&self) -> impl ExactSizeIterator<Item = &'a Place<FACTORS>> + use<'a, FACTORS> {
+        let count = if self.factors == FACTORS { self.count } else { 0 };
+        let bytes = &self.page[TAIL - count * place_len(FACTORS)..TAIL];
+        <[Place<FACTORS>]>::ref_from_bytes(bytes).unwrap_or(&[]).iter().rev()
     }
 
     #[inline]
@@ -415,6 +463,23 @@ pub fn remove(page: &mut Page, places: &[usize]) {
     page[lower..upper].fill(0);
     put_u16(page, LOWER, lower);
     put_u16(page, UPPER, upper);
+}
+
+/// Puts an entry into another namespace or list, without moving it.
+pub fn set_id(page: &mut Page, i: usize, id: u64) {
+    let at = place_at(page, i);
+    put(page, at, id.to_ne_bytes());
+}
+
+/// Gives an entry another row id.
+pub fn set_row(page: &mut Page, i: usize, row: u64) {
+    let at = place_at(page, i) + 8;
+    put(page, at, ((row >> 16) as u32).to_ne_bytes());
+    put(page, at + 4, (row as u16).to_ne_bytes());
+}
+
+fn place_at(page: &Page, i: usize) -> usize {
+    TAIL - (i + 1) * place_len(usize::from(u16_at(page, FACTORS)))
 }
 
 /// An inner page.

@@ -36,6 +36,9 @@ pub trait Pages {
     /// Locks a page for writing.
     fn exclusive(&self, block: u32) -> Self::Exclusive<'_>;
 
+    /// Tells that a page will be read soon.
+    fn expect(&self, _block: u32) {}
+
     /// A page that belongs to nothing, new or freed before.
     fn fresh(&self) -> Self::Exclusive<'_>;
 
@@ -44,6 +47,9 @@ pub trait Pages {
 
     /// Tells that a page belongs to nothing from now on.
     fn freed(&self, block: u32);
+
+    /// Makes known everywhere what [`Pages::freed`] has told since.
+    fn freed_all(&self) {}
 
     /// Excludes everybody else who would link or unlink pages.
     fn structure(&self) -> Self::Structure<'_>;

@@ -8,29 +8,47 @@
 //! and already when the caller has taken one in [`ROWS_PER_HIT`] of those that were read: who takes so many discards most
 //! of them, and the nearest of what remains may well be elsewhere. Rows that turn up then may be nearer than some that were
 //! given out before; they come as soon as they are found. So the order is exact as long as no further lists are read.
+//!
+//! Rows may move meanwhile, out of lists that are closing and from the rows without a list ([`crate::reshape`]). These are
+//! read first, so that a row is met where it was or where it went. After each turn the search looks whether there are other
+//! lists than before: new ones wait their turn, but where one began to close, or has gone, all are read again.
 
 use std::collections::HashSet;
 
 use kernels::Kernels;
 
-use crate::band::Band;
+use crate::band::{Band, sortable};
 use crate::code::Query;
 use crate::fault::Result;
-use crate::key::{ABSENT, CENTROIDS, DIRECTIONLESS, Key, PLAIN, Space, Span, list_of};
+use crate::key::{ABSENT, CENTROIDS, CLOSING, DIRECTIONLESS, Key, PLAIN, Space, Span, list_of};
 use crate::lists::first_probes;
 use crate::page::Leaf;
 use crate::pages::Pages;
+use crate::route::walk_centroids;
 use crate::tree::{next_dim, walk};
 
 /// Rows that are read for each one that is taken, in a namespace with lists.
 const ROWS_PER_HIT: usize = 40;
 
+/// A list, and whether it is closing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct List {
+    space: Space,
+    number: u16,
+    closing: bool,
+}
+
 /// A list that was not read yet.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Unread {
     remoteness: f32,
-    space: Space,
-    list: u16,
+    list: List,
+}
+
+impl List {
+    fn of(space: Space, row: u64) -> Self {
+        Self { space, number: list_of(row), closing: row & CLOSING != 0 }
+    }
 }
 
 /// What is known about the distance of a row.
@@ -78,8 +96,11 @@ pub struct Scan {
     stage: Stage,
     band: Band,
     bounds: Vec<f32>,
-    /// Lists that were not read yet, the nearest last.
+    fine: Vec<f32>,
+    /// Lists that were not read yet, the nearest last, and those that are closing after them.
     unread: Vec<Unread>,
+    /// All lists, in order, as they were when they were looked at last.
+    lists: Vec<List>,
     /// How many lists were read.
     probes: usize,
     /// How many rows were read, where there are lists, and how many were given out.
@@ -102,7 +123,9 @@ impl Scan {
             stage: Stage::New,
             band,
             bounds: Vec::new(),
+            fine: Vec::new(),
             unread: Vec::new(),
+            lists: Vec::new(),
             probes: 0,
             read: 0,
             taken: HashSet::new(),
@@ -155,19 +178,20 @@ impl Scan {
             if with_lists {
                 // With lists, rows do not come in bands: what was dropped already is read again.
                 if self.band.is_cut() {
-                    self.band.reset();
+                    self.band.unlimited();
                     self.unread.clear();
                     self.read = 0;
-                    self.band.unlimited();
                     self.read(pages)?;
                 }
                 self.band.unlimited();
             }
             self.band.seal();
             if with_lists {
-                let lists = self.unread.len();
-                self.unread.sort_by(|a, b| b.remoteness.total_cmp(&a.remoteness));
-                self.read_lists(pages, self.first_probes.unwrap_or_else(|| first_probes(lists)).max(1))?;
+                self.lists = self.unread.iter().map(|unread| unread.list).collect();
+                self.lists.sort_unstable();
+                self.lists.dedup();
+                let count = self.lists.len();
+                self.read_lists(pages, self.first_probes.unwrap_or_else(|| first_probes(count)).max(1))?;
             }
         }
     }
@@ -178,8 +202,8 @@ impl Scan {
             let span = self.spans[i];
             let dim = self.query.as_ref().map_or(0, Query::dim);
             match self.stage {
-                Stage::Near if span.is_single() => self.read_near(pages, span.keys(dim, PLAIN..=CENTROIDS))?,
-                Stage::Near => self.read_near(pages, span.keys(dim, PLAIN..=ABSENT))?,
+                Stage::Near if span.is_single() => self.read_near(pages, span.keys(dim, PLAIN..=CENTROIDS), true)?,
+                Stage::Near => self.read_near(pages, span.keys(dim, PLAIN..=ABSENT), false)?,
                 Stage::Directionless if span.is_single() => {
                     self.read_all(pages, span.keys(dim, DIRECTIONLESS..=DIRECTIONLESS), is_directionless, f32::NAN)?;
                 }
@@ -203,45 +227,98 @@ impl Scan {
         Ok(())
     }
 
-    /// Offers the rows of so many more lists, beside those that are left.
-    fn read_lists<P: Pages>(&mut self, pages: &P, count: usize) -> Result<()> {
+    /// Offers the rows of so many more lists, beside those that are left, and of all that are closing.
+    fn read_lists<P: Pages>(&mut self, pages: &P, mut count: usize) -> Result<()> {
         self.band.reopen();
-        for _ in 0..count {
-            let Some(Unread { space, list, .. }) = self.unread.pop() else { break };
-            self.probes += 1;
-            let dim = self.query.as_ref().map_or(0, Query::dim);
-            let key = Key::new(dim, space, list);
-            self.read_near(pages, (key, key))?;
+        self.sort_unread();
+        loop {
+            while let Some(Unread { list, .. }) = self.unread.pop_if(|next| count > 0 || next.list.closing) {
+                count -= usize::from(!list.closing);
+                self.probes += 1;
+                let dim = self.query.as_ref().map_or(0, Query::dim);
+                let key = Key::new(dim, list.space, list.number);
+                self.read_near(pages, (key, key), false)?;
+            }
+            if !self.look_again(pages)? {
+                break;
+            }
+            count = std::mem::take(&mut self.probes);
         }
         self.band.seal();
         Ok(())
     }
 
-    /// Offers rows with the bounds of their distances.
-    fn read_near<P: Pages>(&mut self, pages: &P, (first, last): (Key, Key)) -> Result<()> {
+    fn sort_unread(&mut self) {
+        let order = |unread: &Unread| (unread.list.closing, sortable(-unread.remoteness), unread.list);
+        self.unread.sort_unstable_by_key(order);
+        self.unread.dedup();
+    }
+
+    /// Takes note of lists that were made, closed or given up meanwhile, and says whether rows may have moved: then all lists
+    /// are unread.
+    fn look_again<P: Pages>(&mut self, pages: &P) -> Result<bool> {
+        let dim = self.query.as_ref().map_or(0, Query::dim);
+        let mut lists = Vec::with_capacity(self.lists.len());
+        for span in self.spans.iter().filter(|span| span.is_single()) {
+            let space = span.first;
+            walk_centroids(pages, Key::new(dim, space, PLAIN), |leaf, places| {
+                lists.extend(places.iter().map(|&i| List::of(space, leaf.row(i))));
+            })?;
+        }
+        lists.sort_unstable();
+        lists.dedup();
+        if lists == self.lists {
+            return Ok(false);
+        }
+        let is_new = |list: &List| self.lists.binary_search(list).is_err();
+        let moved = lists.iter().any(|list| list.closing && is_new(list))
+            || self.lists.iter().any(|list| lists.binary_search(list).is_err());
+        let before = std::mem::replace(&mut self.lists, lists);
+        let was_unread: HashSet<List> = self.unread.drain(..).map(|unread| unread.list).collect();
+        for i in 0..self.spans.len() {
+            if self.spans[i].is_single() {
+                self.read_near(pages, self.spans[i].keys(dim, CENTROIDS..=CENTROIDS), true)?;
+            }
+        }
+        if !moved {
+            self.unread.retain(|Unread { list, .. }| was_unread.contains(list) || before.binary_search(list).is_err());
+        }
+        self.sort_unread();
+        Ok(moved)
+    }
+
+    /// Offers rows with the bounds of their distances; with `lists`, takes note of the lists on the way.
+    fn read_near<P: Pages>(&mut self, pages: &P, (first, last): (Key, Key), lists: bool) -> Result<()> {
         let Some(query) = self.query.as_mut() else { return Ok(()) };
         let (band, bounds, kernels) = (&mut self.band, &mut self.bounds, self.kernels);
-        let (unread, read) = (&mut self.unread, &mut self.read);
-        let with_lists = first.space() == last.space() && self.probes == 0;
+        let (unread, read, fine) = (&mut self.unread, &mut self.read, &mut self.fine);
         walk(pages, first, last, |leaf| {
             if leaf.dim() != query.dim() {
                 return Ok(());
             }
             query.bounds(kernels, leaf, bounds);
+            fine.clear();
+            if band.wants_fine() {
+                query.fine_bounds(kernels, leaf, fine);
+            }
             for (i, &bound) in bounds.iter().enumerate() {
                 let id = leaf.id(i);
                 if id < first.id || last.id < id {
                     continue;
                 }
                 match list_of(id) {
-                    CENTROIDS if with_lists => {
-                        let list = list_of(leaf.row(i));
-                        unread.push(Unread { remoteness: bound, space: Key { dim: 0, id }.space(), list });
+                    CENTROIDS if lists => {
+                        let list = List::of(Key { dim: 0, id }.space(), leaf.row(i));
+                        unread.push(Unread { remoteness: bound, list });
                     }
                     CENTROIDS | DIRECTIONLESS => {}
                     _ => {
                         *read += 1;
-                        band.offer(bound, leaf.row(i));
+                        match fine.get(i) {
+                            Some(&fine) => band.offer_fine(bound, fine, leaf.row(i)),
+                            None if band.wants(bound) => band.offer(bound, leaf.row(i)),
+                            None => {}
+                        }
                     }
                 }
             }

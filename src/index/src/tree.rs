@@ -41,9 +41,13 @@ pub fn walk<P: Pages>(pages: &P, first: Key, last: Key, mut visit: impl FnMut(&L
         let mut here = find(pages, first)?;
         for turn in 1_usize.. {
             let leaf = page::leaf(here.page(), here.block())?;
-            visit(&leaf)?;
             let right = leaf.right();
-            if right == NONE || leaf.high() > last {
+            let is_last = right == NONE || leaf.high() > last;
+            if !is_last {
+                pages.expect(right);
+            }
+            visit(&leaf)?;
+            if is_last {
                 return Ok(());
             }
             if turn.is_multiple_of(STRIDE) {

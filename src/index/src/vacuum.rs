@@ -10,7 +10,7 @@
 use std::collections::HashSet;
 
 use crate::fault::Result;
-use crate::key::{CENTROIDS, Key, list_of};
+use crate::key::{CENTROIDS, Key, Space, list_of};
 use crate::page::{
     self, Inner, Leaf, MAX_CHILDREN, NONE, Node, Page, ROOT, init_inner, init_leaf, node, push, remove, set_free,
 };
@@ -27,10 +27,19 @@ pub struct Sweep {
     pub kept: u64,
     /// Entries that were removed.
     pub removed: u64,
+    /// Namespaces that have lists: dimension and space.
+    pub listed: HashSet<(u16, Space)>,
     /// Every leaf.
     pub leaves: HashSet<u32>,
     /// Leaves that are less than half full.
     sparse: HashSet<u32>,
+}
+
+impl Sweep {
+    /// What a sweep would have seen if these leaves had lost rows.
+    pub(crate) fn of_sparse(sparse: HashSet<u32>) -> Self {
+        Self { sparse, ..Self::default() }
+    }
 }
 
 /// Removes the entries of the rows that are `dead`.
@@ -42,6 +51,7 @@ pub fn sweep<P: Pages>(pages: &P, mut dead: impl FnMut(u64) -> bool) -> Result<S
         let mut places = Vec::new();
         for i in 0..leaf.len() {
             if list_of(leaf.id(i)) == CENTROIDS {
+                sweep.listed.insert((leaf.dim(), leaf.key(i).space()));
                 continue;
             }
             if dead(leaf.row(i)) { places.push(i) } else { sweep.kept += 1 }

@@ -72,4 +72,42 @@ select lists from unnest(array['whole_ip', 'whole_l2']::regclass[]) i, scoped_ve
 select count(*) from (select from whole order by e <#> '[1,2,3,4,5,6,7,8]' limit 10000) r;
 select count(*) from (select from whole order by e <-> '[1,2,3,4,5,6,7,8]' limit 10000) r;
 select id from whole order by e <-> (select e from whole where id = 77) limit 1;
-drop table item, whole;
+
+-- lists come and go with the rows, without a build
+create table grown (id bigint, tenant integer, e vector(16));
+create index grown_index on grown using scoped_vector (tenant, e scoped_vector_cosine_ops) with (lists_from = 2000);
+create function pg_temp.grow(first integer, last integer) returns void language sql as $$
+  insert into grown select i, i % 10 / 9, pg_temp.pseudo_vector(i % 100, 16) + pg_temp.pseudo_vector(i, 16) from generate_series(first, last) i;
+$$;
+create function pg_temp.whole_and_nearest() returns table (found bigint, different bigint, nearest bigint) language sql as $$
+  select (select count(*) from (select from grown where tenant = 0 order by e <=> (select q from question limit 1) limit 100000) r),
+    (select count(distinct id) from (select id from grown where tenant = 0 order by e <=> (select q from question limit 1) limit 100000) r),
+    (select id from grown where tenant = 0 order by e <=> (select e from grown where id = 18) limit 1);
+$$;
+select pg_temp.grow(1, 1500);
+-- what needs no column is not left to the index alone
+set enable_seqscan = off;
+explain (costs off) select count(*) from grown;
+select count(*) from grown;
+reset enable_seqscan;
+vacuum analyze grown;
+select rows, lists from scoped_vector_stats('grown_index');
+select pg_temp.grow(1501, 4000);
+vacuum grown;
+select rows, lists from scoped_vector_stats('grown_index');
+select * from pg_temp.whole_and_nearest();
+select pg_temp.grow(4001, 20000);
+vacuum grown;
+select rows, lists between 10 and 36 as divided from scoped_vector_stats('grown_index');
+select scoped_vector_check('grown_index', true);
+select * from pg_temp.whole_and_nearest();
+delete from grown where id % 18 <> 0 and id > 100;
+vacuum grown;
+select rows, lists <= 4 as put_together from scoped_vector_stats('grown_index');
+select scoped_vector_check('grown_index', true);
+select * from pg_temp.whole_and_nearest();
+delete from grown;
+vacuum grown;
+select rows, lists from scoped_vector_stats('grown_index');
+select scoped_vector_check('grown_index', true);
+drop table item, whole, grown;

@@ -6,11 +6,11 @@ use super::store::Store;
 use super::{Random, distance, query};
 use crate::check::census;
 use crate::code::{Code, Metric};
-use crate::insert::insert;
-use crate::key::{Key, PLAIN, Space, Span};
-use crate::lists::{ROUNDS, SCALE, Training, assign, list_for};
+use crate::key::{FIRST_LIST, Key, PLAIN, Space, Span};
+use crate::lists::{ROUNDS, SCALE, Training, assign};
 use crate::load::{Loader, Sink};
 use crate::page::{Entry, Page};
+use crate::route;
 use crate::scan::{Distance, Scan};
 use crate::vacuum::{shrink, sweep};
 
@@ -59,7 +59,7 @@ fn build(store: &Store, metric: Metric, vectors: &[Vec<f32>], lists: usize) {
         loader.add(entry).unwrap();
     }
     let key = Key::new(DIM as u16, SPACE, PLAIN);
-    centroids.entries(kernels::best(), key, |entry| loader.add(entry).unwrap()).unwrap();
+    centroids.entries(kernels::best(), key, FIRST_LIST, |entry| loader.add(entry).unwrap()).unwrap();
     let mut places: Vec<(u16, usize)> =
         assign(kernels::best(), &centroids, &all, &scales).into_iter().enumerate().map(|(i, list)| (list, i)).collect();
     places.sort_unstable();
@@ -97,14 +97,13 @@ fn finds_the_nearest_and_in_the_end_all() {
         for vector in later {
             let code = coded(metric, &vector);
             let key = Key::new(DIM as u16, SPACE, PLAIN);
-            let list =
-                list_for(&store, kernels::best(), metric, key, &code.codes, code.factors()[SCALE]).unwrap().unwrap();
-            let id = Key::new(DIM as u16, SPACE, list).id;
             let row = (vectors.len() as u64) << 16;
-            insert(&store, Entry { id, row, factors: code.factors(), code: code.bytes() }).unwrap();
+            let entry = Entry { id: key.id, row, factors: code.factors(), code: code.bytes() };
+            route::add(&store, kernels::best(), metric, entry).unwrap();
             vectors.push(vector);
         }
-        let none = list_for(&store, kernels::best(), metric, Key::new(DIM as u16, Space(5), PLAIN), &[1; DIM], 1.0);
+        let small_key = Key::new(DIM as u16, Space(5), PLAIN);
+        let none = route::choose(&store, kernels::best(), metric, small_key, &[1; DIM], 1.0);
         assert_eq!(none.unwrap(), None);
         assert_eq!(census(&store, |_, _| {}).unwrap().lists, lists as u64);
 

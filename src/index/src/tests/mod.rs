@@ -1,6 +1,7 @@
 mod bounds;
 mod lists;
 mod order;
+mod reshape;
 mod store;
 mod threads;
 mod trees;

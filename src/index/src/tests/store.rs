@@ -11,6 +11,8 @@ pub struct Store {
     next: AtomicU32,
     free: Mutex<Vec<u32>>,
     structure: Mutex<()>,
+    /// Changes that are possible before the machine fails.
+    left: AtomicU32,
 }
 
 impl Store {
@@ -20,7 +22,21 @@ impl Store {
             next: AtomicU32::new(ROOT + 1),
             free: Mutex::default(),
             structure: Mutex::default(),
+            left: AtomicU32::new(u32::MAX),
         }
+    }
+
+    /// Makes the machine fail after so many changes.
+    pub fn fail_after(&self, changes: u32) {
+        self.left.store(changes, Ordering::Relaxed);
+    }
+
+    /// Starts it again: locks are forgotten, and so are pages that were about to be used.
+    pub fn recover(&self) {
+        self.fail_after(u32::MAX);
+        self.structure.clear_poison();
+        self.free.clear_poison();
+        self.pages.iter().for_each(RwLock::clear_poison);
     }
 
     /// Pages that were ever used.
@@ -81,6 +97,9 @@ impl Pages for Store {
     }
 
     fn change<const N: usize>(&self, pages: [&mut Exclusive<'_>; N], edit: impl FnOnce([&mut Page; N])) {
+        if self.left.load(Ordering::Relaxed) < u32::MAX {
+            assert!(self.left.fetch_sub(1, Ordering::Relaxed) > 0, "the machine fails");
+        }
         edit(pages.map(|page| &mut **page.1));
     }
 

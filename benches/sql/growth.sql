@@ -1,0 +1,60 @@
+-- How the index of vectors grows. Needs bench.make_sample().
+CREATE TABLE bench.grown (id bigint, namespace integer, e memory_profile.vector(384) NOT NULL);
+
+-- Three hundred topics, and rows around them, as texts have.
+CREATE TABLE bench.topic AS SELECT i AS topic, memory_profile.l2_normalize(v) AS v FROM bench.part WHERE i < 300;
+
+CREATE FUNCTION bench.about(v memory_profile.vector, embedding memory_profile.vector) RETURNS memory_profile.vector
+LANGUAGE sql IMMUTABLE
+SET search_path = memory_profile
+AS $$ SELECT l2_normalize(v + v + embedding) $$;
+
+-- Adds rows until there are so many in so many namespaces, and does what autovacuum would.
+CREATE PROCEDURE bench.grow(rows integer, namespaces integer)
+LANGUAGE sql
+AS $$
+  INSERT INTO bench.grown
+  SELECT n, n % namespaces, bench.about(v, embedding)
+  FROM (SELECT row_number() OVER () AS n, embedding FROM bench.sample LIMIT rows) s JOIN bench.topic ON topic = n * 7919 % 300
+  WHERE n > (SELECT count(*) FROM bench.grown)
+$$;
+
+-- Asks again and again for the ten nearest rows of changing namespaces. Returns milliseconds, and the part of the ten
+-- nearest that was found; equally near ones count, since some vectors are there more than once.
+CREATE FUNCTION bench.time_grown(namespaces integer, seconds double precision,
+  OUT p50 double precision, OUT p95 double precision, OUT recall double precision)
+LANGUAGE plpgsql
+SET search_path = memory_profile, bench
+SET max_parallel_workers_per_gather = 0
+AS $$
+DECLARE
+  questions memory_profile.vector[] := ARRAY(SELECT bench.about(v, embedding) FROM
+    (SELECT row_number() OVER () AS n, embedding FROM bench.sample OFFSET 50 LIMIT 200) s JOIN bench.topic ON topic = n * 13 % 300);
+  finish timestamptz := clock_timestamp() + make_interval(secs => seconds);
+  times double precision[] := '{}';
+  wanted integer;
+  q memory_profile.vector;
+  started timestamptz;
+  found double precision[];
+  tenth double precision;
+  asked integer := 0;
+  hits integer := 0;
+  possible integer := 0;
+BEGIN
+  WHILE clock_timestamp() < finish OR asked < 20 LOOP
+    wanted := asked::bigint * 7919 % namespaces;
+    q := questions[1 + asked % cardinality(questions)];
+    started := clock_timestamp();
+    found := ARRAY(SELECT e <=> q FROM bench.grown WHERE namespace = wanted ORDER BY e <=> q LIMIT 10);
+    times := times || extract(epoch FROM clock_timestamp() - started) * 1000;
+    IF asked < 20 THEN
+      tenth := (SELECT max(d) FROM (SELECT e <=> q AS d FROM bench.grown WHERE namespace + 0 = wanted ORDER BY 1 LIMIT 10) s);
+      hits := hits + (SELECT count(*) FROM unnest(found) d WHERE d <= tenth);
+      possible := possible + (SELECT count(*) FROM (SELECT FROM bench.grown WHERE namespace + 0 = wanted LIMIT 10) s);
+    END IF;
+    asked := asked + 1;
+  END LOOP;
+  SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY t), percentile_cont(0.95) WITHIN GROUP (ORDER BY t) INTO p50, p95 FROM unnest(times) t;
+  recall := hits::double precision / possible;
+END
+$$;
