@@ -64,7 +64,7 @@ select document_status('ev_cleo', 'home') ->> 'status' as status;
 select document_add('ev_cleo', 'I live in Oslo.', 'home') is not null, document_add('ev_cleo', 'I live in Bonn.', 'home') is not null;
 call run_jobs();
 select result -> 'notes' as notes, result -> 'chunks' as chunks from jobs('ev_cleo') where kind = 'document' order by created_at, finished_at;
-select content from memory where subject_key = subject_key('ev_cleo') and source_type = 'document' and forgotten_at is null;
+select content from memory where subject_key = subject_key('ev_cleo') and source_type = 'document' and superseded_at is null and forgotten_at is null;
 
 -- a passage that moves keeps its vector
 set memory_profile.embedding_model = 'all-MiniLM-L6-v2';
