@@ -228,6 +228,7 @@ fn cause(error: ureq::Error) -> HttpError {
 mod tests {
     use std::io::{Read, Write};
     use std::net::TcpListener;
+    use std::time::Instant;
 
     use super::*;
 
