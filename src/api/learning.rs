@@ -69,11 +69,7 @@ fn memory_json(memory: &Memory, messages: &[Message], schema: &[FieldSpec]) -> V
     let message = memory.message.and_then(|at| messages.get(at));
     let sequence = message.and_then(|message| message.sequence).or_else(|| i32::try_from(memory.message?).ok());
     let denied = memory.slot.as_deref().filter(|_| memory.negated);
-    let denied_fields: Vec<&str> = schema
-        .iter()
-        .filter(|field| denied.is_some() && extract::slot_of_field(&field.key, field.label.as_deref()) == denied)
-        .map(|field| field.key.as_str())
-        .collect();
+    let denied_fields = denied.map_or_else(Vec::new, |slot| extract::fields_of_slot(schema, slot));
     json!({
         "slot": memory.slot, "slot_value": memory.slot.as_ref().and(memory.value.as_ref()), "negated": memory.negated,
         "denied_fields": denied_fields, "aside": memory.aside,

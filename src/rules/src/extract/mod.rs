@@ -205,9 +205,22 @@ pub struct Extraction {
 }
 
 /// The slot that a field of a schema is, by its key or else its label.
-pub fn slot_of_field<'k>(key: &'k str, label: Option<&'k str>) -> Option<&'k str> {
+fn slot_of_field<'k>(key: &'k str, label: Option<&'k str>) -> Option<&'k str> {
     let book = rulebook::RuleBook::english();
     book.slot_of_key(key).or_else(|| book.slot_of_key(label?))
+}
+
+/// The slots of which a person has one value, such as "home", in order; relations and favourites come besides.
+pub fn single_slots() -> Vec<&'static str> {
+    let mut slots: Vec<&str> = rulebook::RuleBook::english().single.iter().map(String::as_str).collect();
+    slots.sort_unstable();
+    slots
+}
+
+/// The fields of a schema that are this slot.
+pub fn fields_of_slot<'s>(schema: &'s [FieldSpec], slot: &str) -> Vec<&'s str> {
+    let is_slot = |field: &&FieldSpec| slot_of_field(&field.key, field.label.as_deref()) == Some(slot);
+    schema.iter().filter(is_slot).map(|field| field.key.as_str()).collect()
 }
 
 /// Learns fields and memories from a text.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::{Map, Value, json};
 
 use super::{Answer, BadAnswer, MAX_CONTENT, MAX_MEMORIES, Piece, Question};
-use crate::extract::{FieldSpec, MAX_CONFIDENCE, Message, matches_pattern};
+use crate::extract::{FieldSpec, MAX_CONFIDENCE, Message, fields_of_slot, matches_pattern, single_slots};
 use crate::field::{FieldType, validate};
 use crate::time::{format_micros, parse_micros};
 
@@ -40,7 +40,7 @@ pub fn read(body: &[u8], question: &Question<'_>, piece: &Piece, messages: &[Mes
         tokens: (count(&body["usage"]["prompt_tokens"]), count(&body["usage"]["completion_tokens"])),
         ..Answer::default()
     };
-    answer.read_memories(memories, piece, messages)?;
+    answer.read_memories(memories, question, piece, messages)?;
     answer.read_fields(fields, question)?;
     Ok(answer)
 }
@@ -57,11 +57,17 @@ fn count(tokens: &Value) -> u64 {
 }
 
 impl Answer {
-    fn read_memories(&mut self, given: &[Value], piece: &Piece, messages: &[Message]) -> Result<(), BadAnswer> {
+    fn read_memories(
+        &mut self,
+        given: &[Value],
+        question: &Question<'_>,
+        piece: &Piece,
+        messages: &[Message],
+    ) -> Result<(), BadAnswer> {
         let mut seen = HashSet::new();
         let mut refused = 0;
         for item in given {
-            match memory(item, piece, messages) {
+            match memory(item, question, piece, messages) {
                 Some(memory) if !seen.insert(memory["content"].as_str().unwrap_or_default().to_lowercase()) => {}
                 Some(_) if self.memories.len() == MAX_MEMORIES => refused += 1,
                 Some(memory) => self.memories.push(memory),
@@ -98,7 +104,7 @@ impl Answer {
 }
 
 /// A memory with the attributes of its row; `None` when it lacks what a memory needs.
-fn memory(item: &Value, piece: &Piece, messages: &[Message]) -> Option<Value> {
+fn memory(item: &Value, question: &Question<'_>, piece: &Piece, messages: &[Message]) -> Option<Value> {
     let content = item["content"].as_str().map(str::trim)?;
     let kind = item["kind"].as_str().filter(|kind| KINDS.contains(kind))?;
     let subject = item["subject"].as_str().unwrap_or_default().to_lowercase();
@@ -122,7 +128,24 @@ fn memory(item: &Value, piece: &Piece, messages: &[Message]) -> Option<Value> {
     memory.insert("speaker".into(), message.and_then(|message| message.name.as_deref()).into());
     memory.insert("sequence".into(), sequence.into());
     memory.insert("conversation_id".into(), message.and_then(|message| message.conversation.as_deref()).into());
+    memory.extend(slot(item, &subject, question));
     Some(Value::Object(memory))
+}
+
+/// The slot that a memory fills or denies, with its value, as the built-in extraction gives it: that of somebody else
+/// bears the name.
+fn slot(item: &Value, subject: &str, question: &Question<'_>) -> Map<String, Value> {
+    let slot = item["slot"].as_str().filter(|slot| single_slots().contains(slot));
+    let value = item["value"].as_str().map(str::trim).filter(|value| !value.is_empty() && !value.contains('\0'));
+    let (Some(slot), Some(value)) = (slot, value) else { return Map::new() };
+    let negated = item["negated"].as_bool().unwrap_or_default();
+    let own = subject == "user" || subject == question.name().to_lowercase();
+    let denied = if negated && own { fields_of_slot(question.input.schema, slot) } else { Vec::new() };
+    let slot = if own { slot.to_owned() } else { format!("{slot} of {subject}") };
+    [("slot", json!(slot)), ("slot_value", json!(value)), ("negated", json!(negated)), ("denied_fields", json!(denied))]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 /// A number from 0 to a limit, to two places; a default where there is none.

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use super::{Piece, Question};
-use crate::extract::FieldSpec;
+use crate::extract::{FieldSpec, single_slots};
 use crate::time::format_micros;
 
 /// What the model is told before the text.
@@ -127,6 +127,7 @@ fn schema(question: &Question<'_>) -> Value {
     let text = || json!({"type": "string"});
     let number = || json!({"type": "number"});
     let optional = |kind: &str| json!({"type": [kind, "null"]});
+    let slots: Vec<Option<&str>> = single_slots().into_iter().map(Some).chain([None]).collect();
     let memory = object(&[
         ("content", text()),
         ("subject", text()),
@@ -137,6 +138,9 @@ fn schema(question: &Question<'_>) -> Value {
         ("event_date", optional("string")),
         ("forget_after", optional("string")),
         ("turn", optional("integer")),
+        ("slot", json!({"type": ["string", "null"], "enum": slots})),
+        ("value", optional("string")),
+        ("negated", json!({"type": "boolean"})),
     ]);
     let mut members = vec![("memories", json!({"type": "array", "items": memory}))];
     if !branches.is_empty() {

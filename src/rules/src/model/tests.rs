@@ -49,7 +49,7 @@ fn completion(content: &str) -> Vec<u8> {
 fn memory(content: &str) -> Value {
     json!({
         "content": content, "subject": "User", "kind": "fact", "is_static": true, "confidence": 0.9, "importance": 0.6,
-        "event_date": null, "forget_after": null, "turn": null,
+        "event_date": null, "forget_after": null, "turn": null, "slot": null, "value": null, "negated": false,
     })
 }
 
@@ -254,6 +254,27 @@ fn a_memory_knows_the_turn_it_was_said_in() {
     assert_eq!((&memory["speaker"], &memory["sequence"]), (&json!("Ada"), &json!(2)));
     assert_eq!(memory["event_date"], "2026-02-28T00:00:00.000Z");
     assert_eq!((&said(3)["sequence"], &said(-1)["speaker"]), (&Value::Null, &Value::Null));
+}
+
+#[test]
+fn a_memory_knows_the_slot_it_fills() {
+    let said = |subject: &str, slot: &str, negated: bool| {
+        let mut memory = memory(&format!("{subject} lives in Rome."));
+        for (name, value) in [
+            ("subject", json!(subject)),
+            ("slot", json!(slot)),
+            ("value", json!(" Rome ")),
+            ("negated", json!(negated)),
+        ] {
+            memory[name] = value;
+        }
+        read_about("I live in Rome.", json!({"fields": [], "memories": [memory]})).unwrap().memories.remove(0)
+    };
+    let own = said("User", "home", false);
+    assert_eq!((&own["slot"], &own["slot_value"], &own["negated"]), (&json!("home"), &json!("Rome"), &json!(false)));
+    assert_eq!(said("Ada Byron", "home", false)["slot"], "home of ada byron");
+    assert_eq!((&own["denied_fields"], &said("User", "home", true)["denied_fields"]), (&json!([]), &json!(["city"])));
+    assert_eq!(said("User", "hobby", false)["slot"], Value::Null);
 }
 
 #[test]
