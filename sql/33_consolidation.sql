@@ -195,38 +195,41 @@ begin
   end if;
 
   -- What says the same, or denies it: found by the gist before anything is sorted, or the planner would read all by their date.
-  for known in
-    select m.*
-    from (select k.* from memory k
-          where k.subject_key = key and k.gist = new.gist and k.superseded_at is null and k.forgotten_at is null
-          offset 0) m
-    where _is_current(m) and m.id is distinct from standing.id
-    order by m.created_at desc
-    limit 20
-  loop
-    relation := _statement_relation(new.content, known.content, name);
-    if relation = 'same' and standing.id is null and _may_be_one(new, known)
-       and coalesce(_cosine_with(new.content, known) >= _least_cosine(), true) then
-      if new.slot is not null and known.slot is null then
-        update memory m set slot = new.slot, slot_value = new.slot_value where m.subject_key = key and m.id = known.id
-        returning * into known;
-      end if;
-      return _memory_reinforce(known, attributes - 'content', 'says the same', new.content);
-    elsif relation = 'contradicts' then
-      refusal := _supersede_reason(known.source_type, known.confidence, new.source_type, new.confidence);
-      if refusal is null then
-        perform _memory_close(known, 'contradicted', format('denied by "%s"', new.content), new.id);
-      else
-        -- A caller's own words are kept beside what they deny; what was only read is not.
-        if new.job_id is null then
-          perform _decide(known, 'rejected', refusal, new.id, new.content);
+  -- What was said as it was said has none, and is compared with nothing.
+  if new.gist is not null then
+    for known in
+      select m.*
+      from (select k.* from memory k
+            where k.subject_key = key and k.gist = new.gist and k.superseded_at is null and k.forgotten_at is null
+            offset 0) m
+      where _is_current(m) and m.id is distinct from standing.id
+      order by m.created_at desc
+      limit 20
+    loop
+      relation := _statement_relation(new.content, known.content, name);
+      if relation = 'same' and standing.id is null and _may_be_one(new, known)
+         and coalesce(_cosine_with(new.content, known) >= _least_cosine(), true) then
+        if new.slot is not null and known.slot is null then
+          update memory m set slot = new.slot, slot_value = new.slot_value where m.subject_key = key and m.id = known.id
+          returning * into known;
+        end if;
+        return _memory_reinforce(known, attributes - 'content', 'says the same', new.content);
+      elsif relation = 'contradicts' then
+        refusal := _supersede_reason(known.source_type, known.confidence, new.source_type, new.confidence);
+        if refusal is null then
+          perform _memory_close(known, 'contradicted', format('denied by "%s"', new.content), new.id);
         else
-          perform _decide(known, 'rejected', refusal, null, new.content, jsonb_build_object('memory', jsonb_strip_nulls(to_jsonb(new))), new.job_id);
-          return null;
+          -- A caller's own words are kept beside what they deny; what was only read is not.
+          if new.job_id is null then
+            perform _decide(known, 'rejected', refusal, new.id, new.content);
+          else
+            perform _decide(known, 'rejected', refusal, null, new.content, jsonb_build_object('memory', jsonb_strip_nulls(to_jsonb(new))), new.job_id);
+            return null;
+          end if;
         end if;
       end if;
-    end if;
-  end loop;
+    end loop;
+  end if;
   if denied_slot is not null then
     perform _slot_deny(new, denied_slot, attributes -> 'denied_fields');
     new.slot_value := null;
@@ -236,20 +239,22 @@ begin
     case when _is_current(standing) then format('%s: %s', new.slot, _supersede_why(standing, new)) else format('%s: the former value had expired', new.slot) end end);
 
   -- One look-up in the index for each beginning. With all of them in one condition the planner may read every memory instead.
-  for known in
-    select m.*
-    from unnest(beginnings) with ordinality b (gist, length)
-    cross join lateral (
-      select k.* from memory k
-      where k.subject_key = key and k.gist = b.gist and k.superseded_at is null and k.forgotten_at is null
-      offset 0
-    ) m
-    where m.id <> new.id and _is_current(m) and _statement_relation(new.content, m.content, name) = 'extends'
-    order by b.length desc
-    limit 1
-  loop
-    perform _memory_relate(key, new.id, known.id, 'extends', 'says the same and more');
-  end loop;
+  if beginnings <> '{}' then
+    for known in
+      select m.*
+      from unnest(beginnings) with ordinality b (gist, length)
+      cross join lateral (
+        select k.* from memory k
+        where k.subject_key = key and k.gist = b.gist and k.superseded_at is null and k.forgotten_at is null
+        offset 0
+      ) m
+      where m.id <> new.id and _is_current(m) and _statement_relation(new.content, m.content, name) = 'extends'
+      order by b.length desc
+      limit 1
+    loop
+      perform _memory_relate(key, new.id, known.id, 'extends', 'says the same and more');
+    end loop;
+  end if;
   if jsonb_typeof(attributes -> 'derives_from') = 'array' then
     perform _memory_relate(key, new.id, (_memory_or_error(key, origin, null)).id, 'derives', 'concluded from it')
     from jsonb_array_elements_text(attributes -> 'derives_from') origin;
