@@ -135,7 +135,7 @@ begin
     select * into result
     from memory
     where subject_key = key and superseded_at is null
-      and hashtextextended(content, 0) = hashtextextended(exact_content, 0) and content = exact_content
+      and md5(content) collate "C" = md5(exact_content) and content = exact_content
     order by forgotten_at desc nulls first, created_at desc, id desc
     limit 1;
   end if;

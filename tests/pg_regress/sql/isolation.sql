@@ -17,6 +17,20 @@ set search_path = memory_profile, public;
 select memory_add('shared-id', 'B keeps bees too') is not null as added;
 select profile_patch('shared-id', '[{"field_key": "name", "value": "Berta"}]');
 
+-- row security does not keep a writer from the index by which an exact text is found
+set enable_seqscan = off;
+do $$
+declare
+  plan jsonb;
+begin
+  execute $q$explain (format json) select from memory
+    where subject_key = subject_key('shared-id') and superseded_at is null
+      and md5(content) collate "C" = md5('B keeps bees too') and content = 'B keeps bees too'$q$ into plan;
+  raise info '%', jsonb_path_query_array(plan, '$.**."Index Name"');
+end
+$$;
+reset enable_seqscan;
+
 -- each sees its own
 select memory from memory_list('shared-id') order by memory;
 select profile_get('shared-id');
