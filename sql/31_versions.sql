@@ -245,7 +245,7 @@ begin
   end loop;
   if not inline then
     perform _memories_sign(key, null, ids);
-    perform _job_enqueue(key, 'embed', null);
+    perform _embed_later(key);
   end if;
 end
 $$;

@@ -290,7 +290,7 @@ begin
     perform _embed_memories(key), _embed_chunks(key);
     update document d set status = 'done' where d.subject_key = key and d.status = 'embedding';
   elsif _embedding_model_id() is not null then
-    perform _job_enqueue(key, 'embed', null);
+    perform _embed_later(key);
   end if;
   update subject s set updated_at = coalesce((document #>> '{profile,updatedAt}')::timestamptz, s.updated_at) where s.subject_key = key;
   return counts;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use pgrx::prelude::*;
 use rules::rank;
-use rules::signature::{self, Damaged, Facts};
+use rules::signature::{self, Damaged, Facts, Record};
 
 use super::embedding;
 use crate::error::{Result, internal};
@@ -116,26 +116,22 @@ fn _signatures_coded(block: &[u8], ids: Vec<String>, model: i16, codes: Array<'_
 /// Whether a block has the codes of another model than this one.
 #[pg_extern(immutable, parallel_safe)]
 fn _signatures_lack(block: &[u8], model: i16) -> Result<bool> {
-    for record in signature::records(block) {
-        let record = record.map_err(damaged)?;
-        if record.facts.is_some_and(|facts| facts.model != model.cast_unsigned()) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    Ok(lacking(block, model).next().transpose()?.is_some())
 }
 
 /// The ids of the texts in a block that have no code of this model.
 #[pg_extern(immutable, parallel_safe)]
 fn _signatures_lacking(block: &[u8], model: i16) -> Result<Vec<String>> {
-    let mut ids = Vec::new();
-    for record in signature::records(block) {
-        let record = record.map_err(damaged)?;
-        if record.facts.is_some_and(|facts| facts.model != model.cast_unsigned()) {
-            ids.push(str::from_utf8(record.id).map_err(|_| damaged(Damaged))?.to_owned());
-        }
-    }
-    Ok(ids)
+    let id = |record: Result<Record<'_>>| Ok(str::from_utf8(record?.id).map_err(|_| damaged(Damaged))?.to_owned());
+    lacking(block, model).map(id).collect()
+}
+
+/// The records of a block that describe texts without a code of this model; what is damaged among them is an error.
+fn lacking(block: &[u8], model: i16) -> impl Iterator<Item = Result<Record<'_>>> {
+    let lacks = move |record: &Record<'_>| record.facts.is_some_and(|facts| facts.model != model.cast_unsigned());
+    signature::records(block)
+        .map(|record| record.map_err(damaged))
+        .filter(move |record| record.as_ref().map_or(true, lacks))
 }
 
 /// How a damaged block is reported.

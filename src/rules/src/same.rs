@@ -13,6 +13,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
+use crate::signature::long_hash;
+
 /// How a statement denies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Denial {
@@ -292,15 +294,11 @@ fn stem(word: &str) -> String {
     stem
 }
 
-/// FNV-1a over the sorted stems: stored in the database, so it stays as it is.
+/// The hash of the sorted stems, each with a zero behind it: stored in the database, so it stays as it is.
 fn gist_of(words: &[Word]) -> i64 {
     let mut stems: Vec<String> = words.iter().map(|word| stem(&word.text)).collect();
     stems.sort_unstable();
-    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    for byte in stems.iter().flat_map(|stem| stem.bytes().chain([0])) {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
-    }
-    hash as i64
+    long_hash(&stems.iter().flat_map(|stem| [stem, "\0"]).collect::<String>()).cast_signed()
 }
 
 /// Wordings of several words, found by their first.
