@@ -113,13 +113,13 @@ impl Metric<3> for Cosine {
 const SHORT_ROW: usize = 1024;
 
 /// The one loop: `S` sums of `M` between `query` and each of `R` rows, with `U` independent accumulators per sum to hide the
-/// latency of the multiply-add. A query register is loaded once for `R` rows. Unless `next` is null, the rows that lie from there on
-/// are asked for meanwhile, line by line: the processor drops prefetches that come all at once.
+/// latency of the multiply-add. A query register is loaded once for `R` rows. With `AHEAD`, the rows that lie from `next` on are
+/// asked for meanwhile, line by line: the processor drops prefetches that come all at once.
 ///
 /// # Safety
 /// The CPU has the features of `L`; `query` and every row are readable for `n` elements.
 #[inline(always)]
-unsafe fn block<L, M, Q, T, const S: usize, const R: usize, const U: usize>(
+unsafe fn block<L, M, Q, T, const S: usize, const R: usize, const U: usize, const AHEAD: bool>(
     query: *const Q,
     rows: [*const T; R],
     n: usize,
@@ -134,7 +134,7 @@ where
         let mut acc = [[[L::zero(); S]; U]; R];
         let mut i = 0;
         while i + U * L::N <= n {
-            if !next.is_null() {
+            if AHEAD {
                 for r in 0..R {
                     for line in 0..(U * L::N * size_of::<T>()).div_ceil(64) {
                         prefetch(next.wrapping_add(r * n + i).wrapping_byte_add(64 * line));
@@ -183,10 +183,11 @@ where
 #[inline(always)]
 pub(crate) unsafe fn pair<L: Load<T>, M: Metric<S>, T, const S: usize, const U: usize>(a: &[T], b: &[T]) -> [f32; S] {
     // SAFETY: both slices hold `a.len()` elements; the features are the caller's promise.
-    unsafe { block::<L, M, T, T, S, 1, U>(a.as_ptr(), [b.as_ptr()], a.len(), ptr::null())[0] }
+    unsafe { block::<L, M, T, T, S, 1, U, false>(a.as_ptr(), [b.as_ptr()], a.len(), ptr::null())[0] }
 }
 
-/// The same over a query that is f32 already and a row, while the row at `next` is asked for unless that is null.
+/// The same over a query that is f32 already and a row, while the row at `next` is asked for. Where that is null the row itself is
+/// asked for, which costs less than to tell the two cases apart in the loop.
 ///
 /// # Safety
 /// As for [`pair`]; `next` need not be readable.
@@ -196,8 +197,9 @@ where
     L: Load<f32> + Load<T>,
     M: Metric<S>,
 {
+    let next = if next.is_null() { row.as_ptr() } else { next };
     // SAFETY: as in `pair`.
-    unsafe { block::<L, M, f32, T, S, 1, U>(query.as_ptr(), [row.as_ptr()], query.len(), next)[0] }
+    unsafe { block::<L, M, f32, T, S, 1, U, true>(query.as_ptr(), [row.as_ptr()], query.len(), next)[0] }
 }
 
 /// The sums of `M` between `query` and every row, handed to [`Finish`]; `4 · S · U` accumulators have to fit the registers.
@@ -222,15 +224,18 @@ pub(crate) unsafe fn many<L, M, T, const S: usize, const U: usize>(
     unsafe {
         for four in &mut blocks {
             let group = [row, row.add(n), row.add(2 * n), row.add(3 * n)];
-            let next = if n * size_of::<T>() <= SHORT_ROW { row.wrapping_add(4 * n) } else { ptr::null() };
-            let sums = block::<L, M, f32, T, S, 4, U>(query, group, n, next);
+            let sums = if n * size_of::<T>() <= SHORT_ROW {
+                block::<L, M, f32, T, S, 4, U, true>(query, group, n, row.wrapping_add(4 * n))
+            } else {
+                block::<L, M, f32, T, S, 4, U, false>(query, group, n, ptr::null())
+            };
             for r in 0..4 {
                 four[r] = finish.finish(sums[r]);
             }
             row = row.add(4 * n);
         }
         for one in blocks.into_remainder() {
-            *one = finish.finish(block::<L, M, f32, T, S, 1, 4>(query, [row], n, ptr::null())[0]);
+            *one = finish.finish(block::<L, M, f32, T, S, 1, 4, false>(query, [row], n, ptr::null())[0]);
             row = row.add(n);
         }
     }
