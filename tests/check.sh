@@ -10,9 +10,9 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib/all.sh"
 LOGS=$LOCAL/test
 STAGE_LIMIT=${STAGE_LIMIT:-1200}
 
-STAGES=(format clippy crates benches build_main library build_16 regress_main regress_16 http model docs dump concurrency concurrency_index
+STAGES=(format clippy crates benches build_main library build_16 regress_main regress_16 clients http model docs dump concurrency concurrency_index
   crash crash_index crash_worker webhooks upgrade)
-SOAK_STAGES=(build_main soak soak_index soak_worker)
+SOAK_STAGES=(build_main soak soak_index soak_worker soak_input soak_avx512 soak_miri)
 
 # ---------------------------------------------------------------------------------------------------------- stages
 
@@ -66,6 +66,7 @@ build_for_tests() {
 
 stage_regress_main() { "$REPO/tests/pg_regress/run.sh" "$(main_major)"; }
 stage_regress_16() { "$REPO/tests/pg_regress/run.sh" 16; }
+stage_clients() { "$REPO/tests/clients/run.sh"; }
 stage_http() { "$REPO/tests/http/run.sh"; }
 stage_docs() { "$REPO/tests/docs/run.sh"; }
 stage_dump() { "$REPO/tests/dump/run.sh"; }
@@ -80,6 +81,24 @@ stage_upgrade() { "$REPO/tests/upgrade/run.sh"; }
 stage_soak() { "$REPO/tests/concurrency/run.sh" soak; }
 stage_soak_index() {
   KILLS=50 "$REPO/tests/crash/scoped_vector.sh" && LOAD_SECONDS=240 "$REPO/tests/concurrency/scoped_vector.sh"
+}
+
+# Random texts and messages as vectors, many more than in `library`.
+stage_soak_input() {
+  export PROPTEST_CASES=1000000 PGRX_PG_CONFIG_PATH=$PG_CONFIG
+  cargo test --manifest-path "$REPO/Cargo.toml" --package memory_profile --lib --locked --release --no-default-features \
+    --features "pg$(pg_major "$PG_CONFIG")" vector::
+}
+
+stage_soak_avx512() { "$REPO/tests/avx512/run.sh"; }
+
+# The interpreter sees what a processor forgives: the scalar kernels and all that surrounds them.
+stage_soak_miri() {
+  if cargo +nightly miri --version; then
+    CARGO_TARGET_DIR=$REPO/target/miri cargo +nightly miri test --manifest-path "$REPO/Cargo.toml" --package kernels --locked
+  else
+    echo "notice: no nightly toolchain with Miri is installed, so nothing was interpreted"
+  fi
 }
 
 stage_soak_worker() { KILLS=100 "$REPO/tests/crash/worker.sh"; }

@@ -47,7 +47,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::vector::MAX_DIMENSIONS;
+    use crate::vector::{MAX_DIMENSIONS, cases};
 
     fn message(dimensions: u16, reserved: u16, body: &[u8]) -> Vec<u8> {
         [&dimensions.to_be_bytes()[..], &reserved.to_be_bytes(), body].concat()
@@ -96,7 +96,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(4096))]
+        #![proptest_config(cases(4096))]
 
         #[test]
         fn what_is_sent_is_received(bits in prop::collection::vec(any::<u32>(), 1..100)) {

@@ -78,3 +78,10 @@ fn check_same<E: Element>(a: &[E], b: &[E]) -> Result<(), Fault> {
     }
     Err(Fault::DifferentDimensions { kind: E::KIND, left: a.len(), right: b.len() })
 }
+
+/// The cases that a test of random input tries: `PROPTEST_CASES`, or as many as are usual.
+#[cfg(test)]
+fn cases(usual: u32) -> proptest::test_runner::Config {
+    use proptest::test_runner::Config;
+    if std::env::var_os("PROPTEST_CASES").is_some() { Config::default() } else { Config::with_cases(usual) }
+}

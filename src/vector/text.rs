@@ -150,6 +150,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::vector::cases;
 
     fn floats(text: &str) -> Result<Vec<f32>, Fault> {
         parse(text.as_bytes())
@@ -256,7 +257,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(4096))]
+        #![proptest_config(cases(4096))]
 
         #[test]
         fn what_is_written_is_read_back(bits in prop::collection::vec(any::<u32>(), 1..40)) {

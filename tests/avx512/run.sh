@@ -13,7 +13,7 @@ HERE=$REPO/tests/avx512
 WORK=$LOCAL/avx512
 ROOT=$WORK/root
 LIBRARIES=$ROOT/usr/lib/x86_64-linux-gnu
-LIMIT=${LIMIT:-3600}
+LIMIT=${LIMIT:-1100}
 
 # Unpacks the emulator with the libraries that are missing here, what makes a bootable image, and a Linux kernel.
 unpack_packages() {
@@ -31,10 +31,10 @@ unpack_packages() {
   touch "$WORK/complete"
 }
 
-# The binaries of the tests, without their doctests: one path per line.
+# The binaries of the tests that compute with the kernels: one path per line.
 test_binaries() {
-  (cd "$REPO" && cargo test --release --locked --no-run -p kernels -p encoder 2>&1 | tee "$WORK/cargo.log") |
-    sed -n 's/^ *Executable .*(\(.*\))$/\1/p' | sed "s|^[^/]|$REPO/&|" | grep -v pack_model
+  (cd "$REPO" && cargo test --release --locked --no-run -p kernels -p encoder --test floats --test codes --lib 2>&1 | tee "$WORK/cargo.log") |
+    sed -n "s|^ *Executable .*(\(target/.*/\(codes\|floats\|encoder\)-.*\))$|$REPO/\1|p"
 }
 
 # What the emulated machine boots from: a CD with the kernel and the files of its memory.
@@ -60,20 +60,32 @@ make_image() {
     -eltorito-catalog isolinux/boot.cat -no-emul-boot -boot-load-size 4 -boot-info-table "$iso" 2>/dev/null
 }
 
-# Runs the machine until it says that it is done. The screen is one of text, so the emulator wants a terminal.
+end_machine() {
+  if [ -n "${machine:-}" ]; then kill -KILL "$machine" 2>/dev/null || true; fi
+  if [ -n "${reader:-}" ]; then kill "$reader" 2>/dev/null || true; fi
+}
+
+# Runs the machine until it says that it is done. Its screen is a terminal that it opens itself and that has to be read, or it
+# waits for that in the end.
 run_machine() {
-  local machine
+  local begin=$SECONDS screen
   sed "s|@ROOT@|$ROOT|; s|@WORK@|$WORK|" "$HERE/bochsrc" >"$WORK/bochsrc"
-  rm -f "$WORK/serial.log" && touch "$WORK/serial.log"
+  : >"$WORK/serial.log"
   echo c >"$WORK/debugger"
-  env TERM=xterm LD_LIBRARY_PATH="$LIBRARIES" LTDL_LIBRARY_PATH="$LIBRARIES/bochs/plugins" BXSHARE="$ROOT/usr/share/bochs" \
-    timeout --kill-after=10 "$LIMIT" \
-    script --quiet --return --command "exec '$ROOT/usr/bin/bochs-bin' -q -f '$WORK/bochsrc' -rc '$WORK/debugger'" /dev/null \
-    </dev/null >"$WORK/screen.log" 2>&1 &
+  trap end_machine EXIT
+  TERM=xterm LD_LIBRARY_PATH="$LIBRARIES" LTDL_LIBRARY_PATH="$LIBRARIES/bochs/plugins" BXSHARE="$ROOT/usr/share/bochs" \
+    "$ROOT/usr/bin/bochs-bin" -q -f "$WORK/bochsrc" -rc "$WORK/debugger" </dev/null >"$WORK/screen.log" 2>&1 &
   machine=$!
-  while kill -0 "$machine" 2>/dev/null && ! grep -q '^ALL DONE' "$WORK/serial.log"; do sleep 2; done
-  kill "$machine" 2>/dev/null || true
-  wait "$machine" 2>/dev/null || true
+  while kill -0 "$machine" 2>/dev/null && ! grep -q '^ALL DONE' "$WORK/serial.log" && [ $((SECONDS - begin)) -lt "$LIMIT" ]; do
+    screen=$(sed -n 's/^Bochs connected to screen "\(.*\)"$/\1/p' "$WORK/screen.log")
+    if [ -n "$screen" ] && [ -z "${reader:-}" ]; then
+      cat "$screen" >/dev/null 2>&1 &
+      reader=$!
+    fi
+    sleep 2
+  done
+  end_machine
+  wait
 }
 
 unpack_packages
