@@ -34,7 +34,7 @@ unpack_packages() {
 # The binaries of the tests that compute with the kernels: one path per line.
 test_binaries() {
   (cd "$REPO" && cargo test --release --locked --no-run -p kernels -p encoder --test floats --test codes --lib 2>&1 | tee "$WORK/cargo.log") |
-    sed -n "s|^ *Executable .*(\(target/.*/\(codes\|floats\|encoder\)-.*\))$|$REPO/\1|p"
+    sed -n 's/^ *Executable .*(\(.*\))$/\1/p' | grep -E '/(codes|floats|encoder)-[^/]*$' | sed "s|^|$REPO/|"
 }
 
 # What the emulated machine boots from: a CD with the kernel and the files of its memory.
@@ -90,9 +90,10 @@ run_machine() {
 
 unpack_packages
 mapfile -t binaries < <(test_binaries)
+[ ${#binaries[@]} -eq 3 ] || die "cargo did not build the three tests, see $WORK/cargo.log"
 make_image "${binaries[@]}"
 run_machine
 tr -d '\r' <"$WORK/serial.log" | sed -n '/^BEGIN/,$p'
-check "the emulated machine went through all $((${#binaries[@]})) binaries" \
+check "the emulated machine went through all ${#binaries[@]} binaries" \
   [ "$(grep -c '^EXIT 0 ' "$WORK/serial.log")" = "${#binaries[@]}" ]
 finish

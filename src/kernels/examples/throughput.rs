@@ -73,9 +73,9 @@ struct Aligned<T> {
 
 impl<T> Aligned<T> {
     fn new(len: usize, element: impl Fn(usize) -> T) -> Self {
-        let mut storage = Vec::with_capacity(len + 64 / size_of::<T>());
+        let mut storage: Vec<T> = Vec::with_capacity(len + 64 / size_of::<T>());
         let start = storage.as_ptr().align_offset(64);
-        storage.extend((0..start + len).map(|i| element(i.saturating_sub(start))));
+        storage.extend((0..start + len).map(|i: usize| element(i.saturating_sub(start))));
         Self { storage, start }
     }
 }
@@ -273,9 +273,7 @@ impl Report<'_> {
         one("f16 dot one", Need::Conversions(4.0), |k, a, b| k.dot(a, b).into());
         one("f16 l2 one", Need::Conversions(6.0), Kernels::l2_distance);
         one("f16 cosine one", Need::MultiplyAdds(6.0), Kernels::cosine_distance);
-        self.by_row("f16 dot row", &query, &data, Need::Loads(4.5), |k, a, _, b, next| {
-            k.dot_row(a, b, next).into()
-        });
+        self.by_row("f16 dot row", &query, &data, Need::Loads(4.5), |k, a, _, b, next| k.dot_row(a, b, next).into());
         self.by_row("f16 cosine row", &query, &data, Need::Loads(4.5), Kernels::cosine_distance_row);
         let mut many = |name: &str, need: Need, f: fn(&Kernels, &[f32], &[f16], &mut [f32])| {
             self.line(name, &data, 1, need, || f(k, black_box(&query), &data, &mut out));

@@ -284,21 +284,22 @@ pub(crate) unsafe fn square_sum<L: Load<T>, T>(a: &[T]) -> f64 {
     let (p, n) = (a.as_ptr(), a.len());
     // SAFETY: every load ends at or before `n`.
     unsafe {
-        let mut acc = [L::zero_f64(); 2];
+        let mut acc = [L::zero_f64(); 4];
         let mut i = 0;
-        while i + 2 * L::N <= n {
-            acc[0] = L::square_f64(acc[0], L::load(p.add(i)));
-            acc[1] = L::square_f64(acc[1], L::load(p.add(i + L::N)));
-            i += 2 * L::N;
+        while i + 4 * L::N <= n {
+            for u in 0..4 {
+                acc[u] = L::square_f64(acc[u], L::load(p.add(i + u * L::N)));
+            }
+            i += 4 * L::N;
         }
-        if i + L::N <= n {
+        while i + L::N <= n {
             acc[0] = L::square_f64(acc[0], L::load(p.add(i)));
             i += L::N;
         }
         if i < n {
-            acc[1] = L::square_f64(acc[1], L::load_part(p.add(i), n - i));
+            acc[3] = L::square_f64(acc[3], L::load_part(p.add(i), n - i));
         }
-        L::sum_f64(acc[0]) + L::sum_f64(acc[1])
+        (L::sum_f64(acc[0]) + L::sum_f64(acc[1])) + (L::sum_f64(acc[2]) + L::sum_f64(acc[3]))
     }
 }
 

@@ -21,8 +21,9 @@
 //! `avx512+vnni+vpopcntdq`, and `neon`. AVX-512 FP16 arithmetic is left alone on purpose: it would sum in f16, and
 //! the sums here are f32, as pgvector's are.
 //!
-//! AVX2 runs on every machine of the project. NEON has been run under emulation only, and no AVX-512 kernel on a processor yet: where
-//! there is none, the tests that need it say so and pass. An interpreter (Miri, with the features enabled) runs some of them.
+//! AVX2 runs on every machine of the project. NEON and AVX-512 have been run under emulation only: `make soak` runs the tests in a
+//! machine that has AVX-512 (`tests/avx512`), and in an interpreter (Miri, the scalar kernels). Where an instruction set is missing,
+//! the tests that need it say so and pass.
 //!
 //! # Results
 //! Definitions follow pgvector: sums of f32 and of f16 are f32, roots and quotients are f64, [`Kernels::norm`] sums in f64, the

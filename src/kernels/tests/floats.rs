@@ -289,8 +289,8 @@ fn missing_rows_panic() {
 
 fn pairs() -> impl Strategy<Value = (Vec<f32>, Vec<f32>)> {
     let element = || prop_oneof![4 => -1.0_f32..1.0, 1 => -1e6_f32..1e6, 1 => -1e-12_f32..1e-12, 1 => Just(0.0)];
-    let longest = if cfg!(miri) { 40 } else { 300 };
-    (0..longest).prop_flat_map(move |n: usize| (prop::collection::vec(element(), n), prop::collection::vec(element(), n)))
+    let longest: usize = if cfg!(miri) { 40 } else { 300 };
+    (0..longest).prop_flat_map(move |n| (prop::collection::vec(element(), n), prop::collection::vec(element(), n)))
 }
 
 proptest! {
