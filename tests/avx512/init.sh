@@ -1,4 +1,5 @@
 #!/bin/busybox sh
+# shellcheck shell=dash
 # The first and only process of the emulated machine.
 B=/bin/busybox
 $B mount -t devtmpfs none /dev
