@@ -15,23 +15,39 @@ comment on table event is
   'Outbox: memory.created, memory.updated, memory.superseded, memory.deleted, profile.updated and profile.rejected, one row per committed change';
 select _isolate('event');
 
--- Records an event and tells of it. The notification holds keys and ids only: every role of the database can listen, row
--- security does not reach it, and its payload is limited to 8,000 bytes.
-create function _emit(key uuid, event_type text, payload jsonb) returns void
+-- Records events of a subject, in this order, and tells of each. The notifications hold keys and ids only: every role of the
+-- database can listen, row security does not reach them, and their payload is limited to 8,000 bytes.
+create function _emit_all(key uuid, types text[], payloads jsonb[]) returns void
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 declare
   project constant uuid := _project();
-  new_id bigint;
+  ids bigint[];
 begin
-  insert into event (subject_key, project_id, type, data)
-  select key, project, event_type, jsonb_build_object('subject_id', s.external_id) || payload from subject s where s.subject_key = key
-  returning id into new_id;
+  with recorded as (
+    insert into event (subject_key, project_id, type, data)
+    select key, project, e.type, jsonb_build_object('subject_id', s.external_id) || e.payload
+    from subject s cross join unnest(types, payloads) with ordinality e (type, payload, place)
+    where s.subject_key = key
+    order by e.place
+    returning id
+  )
+  select array_agg(id order by id) into ids from recorded;
   if project_setting('notify') = 'true' then
     perform pg_notify('memory_profile', jsonb_strip_nulls(jsonb_build_object(
-      'event_id', new_id, 'type', event_type, 'project_id', project, 'subject_key', key, 'memory_id', payload ->> 'memory_id'))::text);
+      'event_id', e.id, 'type', e.type, 'project_id', project, 'subject_key', key, 'memory_id', e.payload ->> 'memory_id'))::text)
+    from unnest(ids, types, payloads) e (id, type, payload);
   end if;
-  perform _webhooks_enqueue(key, project, new_id, event_type);
+  perform _webhooks_enqueue(key, project, ids, types);
+end
+$$;
+
+create function _emit(key uuid, event_type text, payload jsonb) returns void
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  perform _emit_all(key, array[event_type], array[payload]);
 end
 $$;

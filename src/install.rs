@@ -25,9 +25,11 @@ extension_sql_file!("../sql/32_profiles.sql", name = "profiles", requires = ["ve
 extension_sql_file!(
     "../sql/33_consolidation.sql",
     name = "consolidation",
-    requires = ["profiles", _gist, _gists_of_beginnings, _statement_relation, _same_value, _least_cosine]
+    requires =
+        ["profiles", _gist, _gists_of_beginnings, _places_meeting, _statement_relation, _same_value, _least_cosine]
 );
-extension_sql_file!("../sql/34_documents.sql", name = "documents", requires = ["consolidation"]);
+extension_sql_file!("../sql/33_batches.sql", name = "batches", requires = ["consolidation"]);
+extension_sql_file!("../sql/34_documents.sql", name = "documents", requires = ["batches"]);
 extension_sql_file!("../sql/36_memory_events.sql", name = "memory_events", requires = ["documents"]);
 extension_sql_file!(
     "../sql/40_search.sql",

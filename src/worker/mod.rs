@@ -8,11 +8,13 @@ pub mod http;
 mod models;
 mod webhooks;
 
+use std::cell::OnceCell;
 use std::time::{Duration, Instant};
 
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, SignalWakeFlags};
 use pgrx::pg_sys::panic::ErrorReportable;
 use pgrx::prelude::*;
+use pgrx::spi::OwnedPreparedStatement;
 
 use crate::gucs;
 
@@ -59,7 +61,7 @@ pub extern "C-unwind" fn memory_profile_worker_main(index: pg_sys::Datum) {
     let mut begun = false;
     let mut maintained: Option<Instant> = None;
     live(index, || {
-        while !is_told_to_end() && run_next_job(&mut begun) {}
+        run_jobs(&mut begun);
         if !is_told_to_end() && maintained.is_none_or(|at| at.elapsed() >= MAINTENANCE) {
             BackgroundWorker::transaction(maintain);
             maintained = Some(Instant::now());
@@ -121,42 +123,66 @@ fn reload_settings() {
     }
 }
 
-/// Claims a job in one transaction and runs it in the next; false when there is none.
-fn run_next_job(begun: &mut bool) -> bool {
-    let begin = !*begun;
-    let Some((key, job)) = BackgroundWorker::transaction(move || claim(begin)) else { return false };
-    *begun = true;
-    BackgroundWorker::transaction(move || call("select memory_profile._job_run($1, $2)", &[key.into(), job.into()]));
-    true
+/// The subject of a job, and the job.
+type Job = (pgrx::Uuid, pgrx::Uuid);
+
+thread_local! {
+    /// The statement that is executed for every job: to plan it takes longer than to claim one.
+    static NEXT_JOB: OnceCell<OwnedPreparedStatement> = const { OnceCell::new() };
 }
 
-fn is_installed() -> bool {
-    Spi::connect(|client| {
-        let query = "select 1 from pg_catalog.pg_extension where extname = 'memory_profile'";
-        !client.select(query, Some(1), &[]).unwrap_or_report().is_empty()
+/// Runs the jobs that are due, until there is none or the process is told to end: what it has claimed by then, it runs.
+fn run_jobs(begun: &mut bool) {
+    let mut claimed = None;
+    loop {
+        let (begins, claims) = (!*begun, !is_told_to_end());
+        if claimed.is_none() && !claims {
+            return;
+        }
+        let next = BackgroundWorker::transaction(move || is_installed().then(|| next_job(begins, claimed, claims)));
+        *begun |= next.is_some();
+        claimed = next.flatten();
+        if claimed.is_none() {
+            return;
+        }
+    }
+}
+
+/// Runs the job that was claimed last, and claims another one.
+fn next_job(begins: bool, claimed: Option<Job>, claims: bool) -> Option<Job> {
+    if begins {
+        call("select memory_profile._job_worker_begin()", &[]);
+        // What a crash of the machine takes back of a job is done again, whole: nobody has to wait for the disk, and while
+        // one waited, the subject would be locked.
+        call("select pg_catalog.set_config('synchronous_commit', 'off', false)", &[]);
+    }
+    Spi::connect_mut(|client| {
+        NEXT_JOB.with(|statement| {
+            let statement = statement.get_or_init(|| {
+                let query = "select key, job_id from memory_profile._job_next($1, $2, $3)";
+                let (uuid, bool) = (PgBuiltInOids::UUIDOID.into(), PgBuiltInOids::BOOLOID.into());
+                client.prepare_mut(query, &[uuid, uuid, bool]).unwrap_or_report().keep()
+            });
+            let (key, job) = claimed.unzip();
+            let next = client.update(statement, Some(1), &[key.into(), job.into(), claims.into()]).unwrap_or_report();
+            let (key, job) = next.first().get_two::<pgrx::Uuid, pgrx::Uuid>().unwrap_or_report();
+            key.zip(job)
+        })
     })
+}
+
+/// Whether the database has the extension, by a probe that costs no plan.
+fn is_installed() -> bool {
+    #[allow(unsafe_code)]
+    // SAFETY: called within a transaction, with a NUL-terminated name; what is missing is no error.
+    let extension = unsafe { pg_sys::get_extension_oid(c"memory_profile".as_ptr(), true) };
+    extension != pg_sys::InvalidOid
 }
 
 fn maintain() {
     if is_installed() {
         call("select memory_profile._maintain()", &[]);
     }
-}
-
-fn claim(begin: bool) -> Option<(pgrx::Uuid, pgrx::Uuid)> {
-    if !is_installed() {
-        return None;
-    }
-    if begin {
-        call("select memory_profile._job_worker_begin()", &[]);
-    }
-    Spi::connect_mut(|client| {
-        let claimed = client
-            .update("select key, job_id from memory_profile._job_claim() where job_id is not null", Some(1), &[])
-            .unwrap_or_report();
-        let (key, job) = claimed.first().get_two::<pgrx::Uuid, pgrx::Uuid>().ok()?;
-        Some((key?, job?))
-    })
 }
 
 /// Runs a statement whose result does not matter.
