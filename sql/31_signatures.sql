@@ -1,7 +1,8 @@
 -- Signatures and vectors: what a search reads of every memory, written with it.
 
 -- What follows is called for every text that is written, so it is PL/pgSQL: an SQL function with a SET clause is not
--- inlined, and PostgreSQL before 18 plans it anew for every statement that calls it.
+-- inlined, and PostgreSQL before 18 plans it anew for every statement that calls it. Where all names are in full there is no
+-- SET clause, which costs more than such a function itself.
 
 create function _text_search_config() returns regconfig
 language plpgsql stable
@@ -27,12 +28,12 @@ $$;
 -- The records that a search reads of a memory, the first of which describes it.
 create function _memory_records(m memory, model smallint, code bytea, config regconfig default _text_search_config()) returns bytea[]
 language plpgsql stable
-set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 begin
-  return _signature(m.id, m.content, to_tsvector(config, m.content)::text, m.importance, m.speaker, m.conversation_id, m.sequence,
-                    _day(m.event_date), m.ordinal, _microseconds(m.updated_at), _microseconds(m.forget_after),
-                    m.forgotten_at is not null, model, code);
+  return memory_profile._signature(
+    m.id, m.content, to_tsvector(config, m.content)::text, m.importance, m.speaker, m.conversation_id, m.sequence,
+    memory_profile._day(m.event_date), m.ordinal, memory_profile._microseconds(m.updated_at), memory_profile._microseconds(m.forget_after),
+    m.forgotten_at is not null, model, code);
 end
 $$;
 

@@ -8,10 +8,10 @@ as $$
   select 64
 $$;
 
--- Of some statements, the places of those that meet something known: their text occurs, or one of the gists at that place.
+-- Of some statements, the places of those that meet something known: a text of their checksum, or one of the gists at that place.
 -- Each look-up goes to an index by itself, and by a plan made once: as joins, or planned for the subject at hand, the planner
 -- may read every memory instead, and planning takes longer than looking.
-create function _places_known(key uuid, texts text[], gists bigint[], gist_places integer[]) returns integer[]
+create function _places_known(key uuid, checksums text[], gists bigint[], gist_places integer[]) returns integer[]
 language plpgsql stable
 set search_path = pg_catalog, memory_profile, pg_temp
 set plan_cache_mode = force_generic_plan
@@ -19,9 +19,9 @@ as $$
 begin
   return array(
     select t.place::integer
-    from unnest(texts) with ordinality t (text, place)
+    from unnest(checksums) with ordinality t (checksum, place)
     where (select m.id from memory m
-           where m.subject_key = key and md5(m.content) collate "C" = md5(t.text) and m.superseded_at is null
+           where m.subject_key = key and md5(m.content) collate "C" = t.checksum and m.superseded_at is null
            limit 1) is not null
     union all
     select g.place
@@ -111,6 +111,7 @@ declare
   one memory;
   news memory[] := '{}';
   texts text[] := '{}';
+  checksums text[] := '{}';
   beginnings bigint[];
   gists bigint[] := '{}';
   gist_places integer[] := '{}';
@@ -123,13 +124,14 @@ begin
     one := _memory_new(key, items[place], name);
     news := news || one;
     texts := texts || one.content;
+    checksums := checksums || md5(one.content);
     if one.gist is not null then
       beginnings := one.gist || _gists_of_beginnings(one.content, name);
       gists := gists || beginnings;
       gist_places := gist_places || array_fill(place, array[cardinality(beginnings)]);
     end if;
   end loop;
-  met := _places_known(key, texts, gists, gist_places) || _places_meeting(texts, gists, gist_places);
+  met := _places_known(key, checksums, gists, gist_places) || _places_meeting(texts, gists, gist_places);
   for place in 1 .. cardinality(items) loop
     one := news[place];
     if one.slot is null and place <> all (met) and not items[place] ? 'derives_from' then

@@ -136,20 +136,19 @@ $$;
 -- A statement as it is to be remembered: checked, placed, and with what it is compared by. Attributes are columns of memory.
 create function _memory_new(key uuid, attributes jsonb, name text) returns memory
 language plpgsql
-set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 declare
-  new memory := jsonb_populate_record(null::memory, attributes);
+  new memory_profile.memory := jsonb_populate_record(null::memory_profile.memory, attributes);
 begin
   new.subject_key := key;
-  new.content := _check_content(new.content);
-  new.metadata := _check_metadata(coalesce(new.metadata, '{}'));
-  perform _check_memory(new);
-  new.id := _new_id('mem');
+  new.content := memory_profile._check_content(new.content);
+  new.metadata := memory_profile._check_metadata(coalesce(new.metadata, '{}'));
+  perform memory_profile._check_memory(new);
+  new.id := memory_profile._new_id('mem');
   new.source_type := coalesce(new.source_type, 'api');
   new.confidence := coalesce(new.confidence, 0.95);
-  new := _memory_placed(new);
-  new.gist := _memory_gist(new, name);
+  new := memory_profile._memory_placed(new);
+  new.gist := memory_profile._memory_gist(new, name);
   return new;
 end
 $$;

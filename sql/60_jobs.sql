@@ -433,7 +433,7 @@ declare
   fields_rejected text[] := '{}';
   memory_ids text[];
 begin
-  if profile_schema_get() ->> 'extraction_mode' = 'auto' then
+  if extraction -> 'fields' <> '[]' and profile_schema_get() ->> 'extraction_mode' = 'auto' then
     for item in select value from jsonb_array_elements(extraction -> 'fields') loop
       spec := _profile_field_spec(item ->> 'key');
       if spec is not null then

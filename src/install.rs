@@ -13,7 +13,7 @@ extension_sql_file!(
     requires = ["scoped_vector", _session_project, _session_subjects, _subject_key]
 );
 extension_sql_file!("../sql/21_subjects.sql", name = "subjects", requires = ["projects", _check_subject]);
-extension_sql_file!("../sql/22_events.sql", name = "events", requires = ["subjects"]);
+extension_sql_file!("../sql/22_events.sql", name = "events", requires = ["subjects", _worker_notifies]);
 extension_sql_file!("../sql/30_memories.sql", name = "memories", requires = ["events", _check_scoring]);
 extension_sql_file!(
     "../sql/31_signatures.sql",

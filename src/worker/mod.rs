@@ -9,6 +9,7 @@ mod models;
 mod webhooks;
 
 use std::cell::OnceCell;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, SignalWakeFlags};
@@ -24,6 +25,12 @@ const RESTART: Duration = Duration::from_secs(5);
 /// How often a worker that has nothing else to do expires and purges memories. Nothing depends on when.
 const MAINTENANCE: Duration = Duration::from_secs(60);
 
+/// How long a job worker that is busy lets those wait who listen.
+const TELLING: Duration = Duration::from_millis(100);
+
+/// The databases that workers were started for: every process inherits it from the postmaster.
+static SERVED: OnceLock<Vec<String>> = OnceLock::new();
+
 /// Registers the workers, if the library is being preloaded.
 pub fn register() {
     #[allow(unsafe_code)]
@@ -32,13 +39,26 @@ pub fn register() {
     if !preloading {
         return;
     }
-    for (index, database) in gucs::worker_databases().iter().enumerate() {
+    for (index, database) in SERVED.get_or_init(gucs::worker_databases).iter().enumerate() {
         for _ in 0..gucs::workers_per_database() {
             start("jobs", database, index, "memory_profile_worker_main");
         }
         start("webhooks", database, index, "memory_profile_webhooks_main");
         start("models", database, index, "memory_profile_models_main");
     }
+}
+
+/// Whether a worker serves the current database, and this process is none.
+#[pg_extern(stable, parallel_safe)]
+fn _worker_notifies() -> bool {
+    let Some(served) = SERVED.get().filter(|served| !served.is_empty()) else { return false };
+    #[allow(unsafe_code)]
+    // SAFETY: called within a transaction of a connected backend, whose database has a name: a string that PostgreSQL allocates.
+    let (is_worker, database) = unsafe {
+        let name = pg_sys::get_database_name(pg_sys::MyDatabaseId);
+        (!pg_sys::MyBgworkerEntry.is_null(), std::ffi::CStr::from_ptr(name).to_string_lossy().into_owned())
+    };
+    !is_worker && served.contains(&database)
 }
 
 /// Has the postmaster start a process; its argument is the place of its database in the setting.
@@ -131,10 +151,24 @@ thread_local! {
     static NEXT_JOB: OnceCell<OwnedPreparedStatement> = const { OnceCell::new() };
 }
 
+/// Tells those who listen what other sessions have written, if it is time.
+fn notify(notified: &mut Option<Instant>) {
+    if notified.is_none_or(|at| at.elapsed() >= TELLING) {
+        BackgroundWorker::transaction(|| {
+            if is_installed() {
+                call("select memory_profile._notify_noted()", &[]);
+            }
+        });
+        *notified = Some(Instant::now());
+    }
+}
+
 /// Runs the jobs that are due, until there is none or the process is told to end: what it has claimed by then, it runs.
 fn run_jobs(begun: &mut bool) {
     let mut claimed = None;
+    let mut notified = None;
     loop {
+        notify(&mut notified);
         let (begins, claims) = (!*begun, !is_told_to_end());
         if claimed.is_none() && !claims {
             return;
