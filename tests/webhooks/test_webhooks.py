@@ -235,6 +235,15 @@ class Webhooks(unittest.TestCase):
 
 
 class Notifications(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        """The worker that was started before the database was there is started again after five seconds."""
+        end = time.monotonic() + 30
+        while sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'memory_profile jobs' AND datname = current_database()") == [["0"]]:
+            if time.monotonic() > end:
+                raise AssertionError("there is no worker")
+            time.sleep(0.1)
+
     def listen(self, statements):
         """What a session that listens to itself is told, until the worker has looked several times."""
         done = subprocess.run(["psql", "-X", "-At"], input=f"LISTEN memory_profile;\n{statements}SELECT pg_sleep(1);\nSELECT 1;\n",
