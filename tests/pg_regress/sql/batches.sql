@@ -2,6 +2,8 @@
 \set SHOW_CONTEXT never
 set search_path = memory_profile, public;
 set memory_profile.embedding_model = '';
+select project_create('batches') is not null as created;
+select use_project('batches');
 
 -- what is written together says what it would have said one by one: new, the same, a paraphrase, a denial, a detail, before and after
 create temp table said (place integer, text text);
@@ -37,3 +39,5 @@ select memories_add('batch_none', '[{"content": "User likes tea"}, [{"content": 
 select memories_add('batch_none', '[{"content": "User likes tea"}, {"content": " "}]');
 select count(*) from memories_add('batch_none', '[]');
 select count(*) from memory where subject_key = subject_key('batch_none');
+
+select project_drop('batches');
