@@ -97,10 +97,9 @@ comment on function current_project() is 'The project that this session works in
 
 create function _project() returns uuid
 language plpgsql stable parallel safe
-set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 declare
-  project uuid := current_project();
+  project uuid := memory_profile.current_project();
 begin
   if project is null then
     raise insufficient_privilege using

@@ -57,21 +57,24 @@ comment on column memory.aside is 'Said by the subject or another speaker, of ot
 comment on column memory.signature_block is 'The block of memory_signature that holds, or last held, what a search reads of it';
 comment on column memory.ordinal is 'The place in the order of writing, in microseconds: neighbours of a text tell what it is about';
 
+-- Which of these a query takes must not depend on statistics, which a session that fills an empty table does not have: for all
+-- the planner knows then, any index that begins with the subject finds one row. Between indexes that look alike to it, it
+-- takes the youngest. So each comes after those that could be mistaken for it, and says what it is not for.
+create index memory_current on memory (subject_key, created_at)
+  where superseded_at is null and forgotten_at is null;
+create index memory_expiry on memory (forget_after)
+  where forget_after is not null and field_key is null and superseded_at is null and forgotten_at is null;
+create index memory_forgotten on memory (forgotten_at) where forgotten_at is not null and superseded_at is null;
+-- By its checksum, since the function is leakproof: of any other, row security would keep the index from its users.
+create index memory_content on memory (subject_key, (md5(content) collate "C"))
+  where superseded_at is null;
+create index memory_field_history on memory (subject_key, field_key, created_at) where field_key is not null;
 create unique index memory_profile_field on memory (subject_key, field_key)
   where field_key is not null and superseded_at is null and forgotten_at is null;
 create unique index memory_slot on memory (subject_key, slot)
   where slot is not null and superseded_at is null and forgotten_at is null;
-create index memory_field_history on memory (subject_key, field_key, created_at) where field_key is not null;
-create index memory_expiry on memory (forget_after)
-  where forget_after is not null and field_key is null and superseded_at is null and forgotten_at is null;
-create index memory_forgotten on memory (forgotten_at) where forgotten_at is not null and superseded_at is null;
-create index memory_current on memory (subject_key, created_at)
-  where superseded_at is null and forgotten_at is null;
--- By its checksum, since the function is leakproof: of any other, row security would keep the index from its users.
-create index memory_content on memory (subject_key, (md5(content) collate "C"))
-  where superseded_at is null;
--- The last one: between indexes that look alike to it, as long as a table has no statistics, the planner takes the youngest.
-create index memory_gist on memory (subject_key, gist) where superseded_at is null and forgotten_at is null;
+create index memory_gist on memory (subject_key, gist)
+  where gist is not null and superseded_at is null and forgotten_at is null;
 
 create table memory_relation (
   subject_key uuid not null,

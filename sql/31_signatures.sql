@@ -1,19 +1,15 @@
 -- Signatures and vectors: what a search reads of every memory, written with it.
 
 -- What follows is called for every text that is written, so it is PL/pgSQL: an SQL function with a SET clause is not
--- inlined, and PostgreSQL before 18 plans it anew for every statement that calls it.
+-- inlined, and PostgreSQL before 18 plans it anew for every statement that calls it. Where all names are in full there is no
+-- SET clause, which costs more than such a function itself.
 
--- The words of a text as the project's text search configuration sees them, with how often each occurs.
-create function _lexemes(content text, out lexemes text[], out counts integer[])
+create function _text_search_config() returns regconfig
 language plpgsql stable
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
-declare
-  words constant tsvector := to_tsvector((project_setting('text_search_config') #>> '{}')::regconfig, content);
 begin
-  select coalesce(array_agg(lexeme), '{}'), coalesce(array_agg(coalesce(cardinality(positions), 1)), '{}')
-  into lexemes, counts
-  from unnest(words);
+  return (project_setting('text_search_config') #>> '{}')::regconfig;
 end
 $$;
 
@@ -30,15 +26,28 @@ as $$
 $$;
 
 -- The records that a search reads of a memory, the first of which describes it.
-create function _memory_records(m memory, model smallint, code bytea) returns bytea[]
+create function _memory_records(m memory, model smallint, code bytea, config regconfig default _text_search_config()) returns bytea[]
 language plpgsql stable
+as $$
+begin
+  return memory_profile._signature(
+    m.id, m.content, to_tsvector(config, m.content)::text, m.importance, m.speaker, m.conversation_id, m.sequence,
+    memory_profile._day(m.event_date), m.ordinal, memory_profile._microseconds(m.updated_at), memory_profile._microseconds(m.forget_after),
+    m.forgotten_at is not null, model, code);
+end
+$$;
+
+-- Writes those records of a memory that its block itself does not take.
+create function _memory_sign_more(m memory, in_block bigint, records bytea[]) returns void
+language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
-declare
-  words constant record := _lexemes(m.content);
 begin
-  return _signature(m.id, m.content, words.lexemes, words.counts, m.importance, m.speaker, m.conversation_id, m.sequence, _day(m.event_date),
-                    m.ordinal, _microseconds(m.updated_at), _microseconds(m.forget_after), m.forgotten_at is not null, model, code);
+  insert into memory_signature (subject_key, block, part, project_id, signatures)
+  select m.subject_key, in_block, coalesce(max(s.part), 0) + nth, m.project_id, records[nth + 1]
+  from generate_series(1, cardinality(records) - 1) nth
+  left join memory_signature s on s.subject_key = m.subject_key and s.block = in_block
+  group by nth;
 end
 $$;
 
@@ -61,11 +70,7 @@ begin
     values (m.subject_key, last.block, 0, m.project_id, records[1]);
   end if;
   if cardinality(records) > 1 then
-    insert into memory_signature (subject_key, block, part, project_id, signatures)
-    select m.subject_key, last.block, coalesce(max(s.part), 0) + nth, m.project_id, records[nth + 1]
-    from generate_series(1, cardinality(records) - 1) nth
-    left join memory_signature s on s.subject_key = m.subject_key and s.block = last.block
-    group by nth;
+    perform _memory_sign_more(m, last.block, records);
   end if;
   return last.block;
 end
@@ -105,7 +110,7 @@ end
 $$;
 
 -- Whatever changes a memory, its signature follows; an earlier version is not searched, so it needs neither that nor a
--- vector. A new memory is signed by _memory_insert(), so that the rows of a dump, which bring their signatures along,
+-- vector. A new memory is signed by whoever inserts it, so that the rows of a dump, which bring their signatures along,
 -- are not signed again.
 create trigger memory_changed
 after update of superseded_at, forgotten_at, forget_after, importance, updated_at on memory for each row
@@ -120,6 +125,7 @@ language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 declare
+  config constant regconfig := _text_search_config();
   first_block bigint := 0;
   signed bigint;
 begin
@@ -132,7 +138,7 @@ begin
     new_ids := array(select m.id from memory m where m.subject_key = key and m.id = any (new_ids) and m.superseded_at is null and m.signature_block < 0);
   end if;
   with signed as materialized (
-    select m.id, m.project_id, m.ordinal, _memory_records(m, model, e.code) as records
+    select m.id, m.project_id, m.ordinal, _memory_records(m, model, e.code, config) as records
     from unnest(new_ids) n (id)
     join memory m on m.subject_key = key and m.id = n.id
     left join memory_embedding e on e.subject_key = m.subject_key and e.model_id = model and e.memory_id = m.id

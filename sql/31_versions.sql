@@ -19,22 +19,23 @@ as $$
                 'source_type', 'event_date', 'speaker', 'conversation_id', 'sequence')
 $$;
 
+-- What is called for every memory and finds all names in full has no SET clause, which costs more than most of them do.
+
 -- A memory with its place in what was said, as its metadata has it, where it is not given otherwise: speaker,
 -- conversationId, sequence, and date or, as Supermemory has it, temporalContext.eventDate and documentDate.
 create function _memory_placed(m memory) returns memory
 language plpgsql immutable
-set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 begin
   m.speaker := coalesce(m.speaker, m.metadata ->> 'speaker');
   m.conversation_id := coalesce(m.conversation_id, m.metadata ->> 'conversationId');
-  m.sequence := coalesce(m.sequence, _integer_or_null(m.metadata ->> 'sequence'));
+  m.sequence := coalesce(m.sequence, memory_profile._integer_or_null(m.metadata ->> 'sequence'));
   m.event_date := coalesce(
     m.event_date,
-    _timestamp_or_null(m.metadata ->> 'date'),
-    _timestamp_or_null(m.metadata #>> '{temporalContext.eventDate,0}'),
-    _timestamp_or_null(m.metadata ->> 'temporalContext.eventDate'),
-    _timestamp_or_null(m.metadata ->> 'temporalContext.documentDate'));
+    memory_profile._timestamp_or_null(m.metadata ->> 'date'),
+    memory_profile._timestamp_or_null(m.metadata #>> '{temporalContext.eventDate,0}'),
+    memory_profile._timestamp_or_null(m.metadata ->> 'temporalContext.eventDate'),
+    memory_profile._timestamp_or_null(m.metadata ->> 'temporalContext.documentDate'));
   return m;
 end
 $$;
@@ -43,29 +44,22 @@ $$;
 -- a conversation as it was said.
 create function _memory_gist(m memory, subject_name text) returns bigint
 language plpgsql immutable
-set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 begin
   return case when m.field_key is null and not coalesce(m.aside, false) and (m.sequence is null or m.job_id is not null)
-    then _gist(m.content, subject_name) end;
+    then memory_profile._gist(m.content, subject_name) end;
 end
 $$;
 
--- The one place that makes a memory row. The caller has locked the subject and filled in what it knows; a predecessor
--- is superseded, and its version chain goes on. Who writes many at once says that no vector is to be made, and signs them
--- together with _memories_sign(): one by one they would write the same block over and over.
--- Times are read from the clock under the lock, and a predecessor ends when its successor begins: the moments of one
--- subject ascend in the order of its writes, so that exactly one version was true at each.
-create function _memory_insert(new memory, predecessor memory default null, embed boolean default true, why text default null) returns memory
+-- A new memory with what its writer left open. The caller has locked the subject. Times are read from the clock under the
+-- lock, and a predecessor ends when its successor begins: the moments of one subject ascend in the order of its writes,
+-- so that exactly one version was true at each.
+create function _memory_completed(new memory, predecessor memory default null) returns memory
 language plpgsql
-set search_path = pg_catalog, memory_profile, pg_temp
 as $$
-declare
-  model constant smallint := _embedding_model_id();
-  meaning record;
 begin
-  new.id := coalesce(new.id, _new_id('mem'));
-  new.project_id := _project();
+  new.id := coalesce(new.id, memory_profile._new_id('mem'));
+  new.project_id := memory_profile._project();
   new.kind := coalesce(new.kind, 'fact');
   new.is_static := coalesce(new.is_static, false);
   new.is_inference := coalesce(new.is_inference, false);
@@ -78,9 +72,7 @@ begin
   new.seen_count := coalesce(new.seen_count, 1);
   new.last_seen_at := coalesce(new.last_seen_at, new.updated_at);
   new.aside := coalesce(new.aside, false);
-  new := _memory_placed(new);
-  new.gist := coalesce(new.gist, _memory_gist(new, _subject_name(new.subject_key)));
-  new.ordinal := coalesce(new.ordinal, predecessor.ordinal, _microseconds(clock_timestamp()));
+  new.ordinal := coalesce(new.ordinal, predecessor.ordinal, memory_profile._microseconds(clock_timestamp()));
   if predecessor.id is null then
     new.version := coalesce(new.version, 1);
     new.root_id := coalesce(new.root_id, new.id);
@@ -88,6 +80,25 @@ begin
     new.version := predecessor.version + 1;
     new.parent_id := predecessor.id;
     new.root_id := predecessor.root_id;
+  end if;
+  return new;
+end
+$$;
+
+-- Makes one memory row. A predecessor is superseded, and its version chain goes on. Who writes many at once says that no
+-- vector is to be made, and signs them together with _memories_sign(): one by one they would write the same block over
+-- and over.
+create function _memory_insert(new memory, predecessor memory default null, embed boolean default true, why text default null) returns memory
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  model constant smallint := _embedding_model_id();
+  meaning record;
+begin
+  new := _memory_completed(_memory_placed(new), predecessor);
+  new.gist := coalesce(new.gist, _memory_gist(new, _subject_name(new.subject_key)));
+  if predecessor.id is not null then
     update memory set superseded_at = new.created_at, superseded_by = new.id
     where subject_key = new.subject_key and id = predecessor.id;
   end if;
@@ -122,6 +133,8 @@ language plpgsql stable
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 declare
+  -- Computed beforehand: an index without it would then seem as cheap as the one that has it.
+  checksum constant text := md5(exact_content);
   result memory;
 begin
   if memory_id is not null then
@@ -135,7 +148,7 @@ begin
     select * into result
     from memory
     where subject_key = key and superseded_at is null
-      and md5(content) collate "C" = md5(exact_content) and content = exact_content
+      and md5(content) collate "C" = checksum and content = exact_content
     order by forgotten_at desc nulls first, created_at desc, id desc
     limit 1;
   end if;
@@ -189,7 +202,6 @@ comment on function memory_add(text, text, boolean, jsonb, text, real, real, tim
 -- What a caller may set on a memory, checked with a message that names it.
 create function _check_memory(new memory) returns void
 language plpgsql immutable
-set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 begin
   if new.kind = 'profile_field' then
@@ -211,47 +223,6 @@ begin
   end if;
 end
 $$;
-
-create function memories_add(subject text, memories jsonb)
-returns table (id text, memory text, is_static boolean, created_at timestamptz, forget_after timestamptz, forget_reason text)
-language plpgsql
-set search_path = pg_catalog, memory_profile, pg_temp
-as $$
-declare
-  key uuid;
-  item jsonb;
-  written memory;
-  inline boolean;
-  ids text[] := '{}';
-begin
-  if jsonb_typeof(memories) is distinct from 'array' then
-    raise invalid_parameter_value using message = 'memories must be a JSON array';
-  end if;
-  key := _subject_for_write(subject);
-  inline := jsonb_array_length(memories) <= (project_setting('inline_embedding_limit') #>> '{}')::integer;
-  for item in select value from jsonb_array_elements(memories) loop
-    if jsonb_typeof(item) is distinct from 'object' then
-      raise invalid_parameter_value using message = 'each memory must be a JSON object with "content"';
-    end if;
-    written := _memory_write(key, _memory_attributes(item), inline);
-    ids := ids || written.id;
-    id := written.id;
-    memory := written.content;
-    is_static := written.is_static;
-    created_at := written.created_at;
-    forget_after := written.forget_after;
-    forget_reason := written.forget_reason;
-    return next;
-  end loop;
-  if not inline then
-    perform _memories_sign(key, null, ids);
-    perform _embed_later(key);
-  end if;
-end
-$$;
-comment on function memories_add(text, jsonb) is
-  'Remembers an array of objects with content and, optionally, is_static, metadata, kind, importance, confidence, forget_after and forget_reason; '
-  'more than the setting inline_embedding_limit get their vectors from the job queue';
 
 create function memory_update(subject text, id text, new_content text, changes jsonb default '{}') returns text
 language plpgsql

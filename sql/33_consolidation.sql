@@ -133,6 +133,26 @@ begin
 end
 $$;
 
+-- A statement as it is to be remembered: checked, placed, and with what it is compared by. Attributes are columns of memory.
+create function _memory_new(key uuid, attributes jsonb, name text) returns memory
+language plpgsql
+as $$
+declare
+  new memory_profile.memory := jsonb_populate_record(null::memory_profile.memory, attributes);
+begin
+  new.subject_key := key;
+  new.content := memory_profile._check_content(new.content);
+  new.metadata := memory_profile._check_metadata(coalesce(new.metadata, '{}'));
+  perform memory_profile._check_memory(new);
+  new.id := memory_profile._new_id('mem');
+  new.source_type := coalesce(new.source_type, 'api');
+  new.confidence := coalesce(new.confidence, 0.95);
+  new := memory_profile._memory_placed(new);
+  new.gist := memory_profile._memory_gist(new, name);
+  return new;
+end
+$$;
+
 -- Remembers one text under the subject's lock, by the rules above. Where nothing is written because what is known is surer,
 -- the row that is returned is empty. Attributes are columns of memory, besides "negated" (the text denies that the slot has
 -- this value), "denied_fields" (profile fields that are this slot), and "derives_from" (ids of memories it was concluded from).
@@ -141,8 +161,8 @@ language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 declare
-  new memory := jsonb_populate_record(null::memory, attributes);
   name constant text := _subject_name(key);
+  new memory := _memory_new(key, attributes, name);
   denied_slot text;
   known memory;
   standing memory;
@@ -150,25 +170,15 @@ declare
   refusal text;
   beginnings bigint[];
 begin
-  new.subject_key := key;
-  new.content := _check_content(new.content);
-  new.metadata := _check_metadata(coalesce(new.metadata, '{}'));
-  perform _check_memory(new);
   known := _memory_find(key, null, new.content);
-  if known.id is not null and _is_current(known)
-     and (new.kind is distinct from 'event' or _may_be_one(_memory_placed(new), known)) then
+  if known.id is not null and _is_current(known) and (new.kind is distinct from 'event' or _may_be_one(new, known)) then
     return _memory_reinforce(known, attributes, 'the same text');
   end if;
 
-  new.id := _new_id('mem');
-  new.source_type := coalesce(new.source_type, 'api');
-  new.confidence := coalesce(new.confidence, 0.95);
-  new := _memory_placed(new);
   if (attributes ->> 'negated')::boolean then
     denied_slot := new.slot;
     new.slot := null;
   end if;
-  new.gist := _memory_gist(new, name);
   if new.gist is not null then
     beginnings := _gists_of_beginnings(new.content, name);
   end if;

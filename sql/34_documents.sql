@@ -302,15 +302,15 @@ set search_path = pg_catalog, memory_profile, pg_temp
 as $$
   delete from chunk_signature s where s.subject_key = source.subject_key and s.document_id = source.id;
   with model as materialized (
-    select coalesce(current_model, (select max(e.model_id) from chunk_embedding e where e.subject_key = source.subject_key)) as id
+    select coalesce(current_model, (select max(e.model_id) from chunk_embedding e where e.subject_key = source.subject_key)) as id,
+           _text_search_config() as config
   ), signed as (
     select array_agg(record order by c.position, nth) as records
     from chunk c
     cross join model
     left join chunk_embedding e on e.subject_key = c.subject_key and e.model_id = model.id and e.chunk_id = c.id
-    cross join lateral _lexemes(c.content) w
     cross join lateral unnest(_signature(
-      c.id, c.content, w.lexemes, w.counts, 0.5, null, c.document_id, c.position, _day(source.document_date), c.position,
+      c.id, c.content, to_tsvector(model.config, c.content)::text, 0.5, null, c.document_id, c.position, _day(source.document_date), c.position,
       _microseconds(c.created_at), null, false, model.id, e.code)) with ordinality r (record, nth)
     where c.subject_key = source.subject_key and c.document_id = source.id
   )

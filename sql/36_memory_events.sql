@@ -11,16 +11,27 @@ begin
 end
 $$;
 
-create function _memory_event_created() returns trigger
+-- Of a whole statement at once, since much is written in one. A memory that this transaction makes was created since its
+-- beginning. Rows that a dump or an import brings back are older: their events happened before.
+create function _memory_events_created() returns trigger
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
+declare
+  written record;
 begin
-  if new.parent_id is null then
-    perform _memory_event(new, 'memory.created');
-  else
-    perform _memory_event(new, 'memory.updated', jsonb_build_object('previous_id', new.parent_id));
-  end if;
+  for written in
+    select m.subject_key,
+           array_agg(case when m.parent_id is null then 'memory.created' else 'memory.updated' end order by m.created_at, m.id) as types,
+           array_agg(jsonb_strip_nulls(jsonb_build_object('memory_id', m.id, 'kind', m.kind, 'field_key', m.field_key,
+                                                          'version', m.version, 'previous_id', m.parent_id))
+                     order by m.created_at, m.id) as payloads
+    from created m
+    where m.created_at >= now()
+    group by m.subject_key
+  loop
+    perform _emit_all(written.subject_key, written.types, written.payloads);
+  end loop;
   return null;
 end
 $$;
@@ -41,12 +52,9 @@ begin
 end
 $$;
 
--- A memory that this transaction makes was created since its beginning. Rows that a dump or an import brings back are
--- older: their events happened before.
-create trigger memory_event_created
-after insert on memory for each row
-when (new.created_at >= now())
-execute function _memory_event_created();
+create trigger memory_events_created
+after insert on memory referencing new table as created for each statement
+execute function _memory_events_created();
 
 create trigger memory_event_changed
 after update on memory for each row

@@ -3,7 +3,7 @@
 -- the same: one subject's jobs run in their order, several subjects' side by side and in turn, a failure is recorded and
 -- tried again with growing pauses, and after max_attempts the job is left as failed for a person to see.
 --
--- A job is claimed in one transaction and run in the next. Much work is cut into runs of some tens of milliseconds, each
+-- A job is claimed in one transaction and run in the next, in which a background worker claims another one. Much work is cut into runs of some tens of milliseconds, each
 -- a transaction: between them the subject's lock is free for other writers, and other subjects have their turn.
 --
 -- Whoever runs jobs holds an advisory lock of its session as long as it lives. A job whose claimant's lock is free was
@@ -257,7 +257,8 @@ begin
   if not found then
     return 'gone';
   end if;
-  if current_project() is distinct from this.project_id then
+  -- Also where it is that of the role, which would be looked up again and again.
+  if current_project() is distinct from this.project_id or _session_project() is null and current_setting('is_superuser') = 'on' then
     perform set_config('memory_profile.project', this.project_id::text, true);
   end if;
   begin
@@ -271,7 +272,7 @@ begin
       return 'gone';
     end if;
     outcome := case this.kind
-      when 'learn' then _learn(this, found_in_text)
+      when 'learn' then _apply_next(this, found_in_text, 'chat')
       when 'document' then _document_process(this, found_in_text)
       when 'embed' then _embed_some(key, this.result)
     end;
@@ -304,6 +305,24 @@ begin
     perform _job_document_status(this, case this.status when 'failed' then 'failed' else 'queued' end, message);
     return this.status;
   end;
+end
+$$;
+
+-- Runs the job that this session has claimed, if any, and claims the next one in the same transaction, which is one commit
+-- for each job. A claim waits for nobody, so it does not matter that the subject of the one before is still locked.
+create function _job_next(inout key uuid, inout job_id uuid, claims boolean default true)
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  if job_id is not null then
+    perform _job_run(key, job_id);
+  end if;
+  key := null;
+  job_id := null;
+  if claims then
+    select c.key, c.job_id into key, job_id from _job_claim() c;
+  end if;
 end
 $$;
 
@@ -409,12 +428,12 @@ declare
   item jsonb;
   spec jsonb;
   written record;
-  remembered memory;
+  remembered memory[];
   fields_written text[] := '{}';
   fields_rejected text[] := '{}';
-  memory_ids text[] := '{}';
+  memory_ids text[];
 begin
-  if profile_schema_get() ->> 'extraction_mode' = 'auto' then
+  if extraction -> 'fields' <> '[]' and profile_schema_get() ->> 'extraction_mode' = 'auto' then
     for item in select value from jsonb_array_elements(extraction -> 'fields') loop
       spec := _profile_field_spec(item ->> 'key');
       if spec is not null then
@@ -428,20 +447,17 @@ begin
       end if;
     end loop;
   end if;
-  for item in select value from jsonb_array_elements(extraction -> 'memories') loop
-    remembered := _memory_write(key, item || jsonb_build_object(
-      'source_type', source, 'job_id', job, 'conversation_id', coalesce(item ->> 'conversation_id', conversation)), inline);
-    -- What is known and surer stays, and nothing was written.
-    continue when remembered.id is null;
-    memory_ids := memory_ids || remembered.id;
-    if source_document is not null then
-      insert into memory_source (subject_key, memory_id, document_id, project_id)
-      values (key, remembered.id, source_document, remembered.project_id)
-      on conflict do nothing;
-    end if;
-  end loop;
-  if not inline then
-    perform _memories_sign(key, null, memory_ids);
+  remembered := _memories_write(key, array(
+    select m.value || jsonb_build_object('source_type', source, 'job_id', job,
+                                         'conversation_id', coalesce(m.value ->> 'conversation_id', conversation))
+    from jsonb_array_elements(extraction -> 'memories') with ordinality m
+    order by m.ordinality), inline);
+  -- Where what is known and surer stays, nothing was written.
+  memory_ids := array(select r.id from unnest(remembered) with ordinality r where r.id is not null order by r.ordinality);
+  if source_document is not null then
+    insert into memory_source (subject_key, memory_id, document_id, project_id)
+    select key, r.id, source_document, r.project_id from unnest(remembered) r where r.id is not null
+    on conflict do nothing;
   end if;
   if fields_written <> '{}' then
     perform _emit(key, 'profile.updated', jsonb_build_object(
@@ -534,13 +550,6 @@ begin
     'memories', coalesce(this.result -> 'memories', '[]') || (outcome -> 'memories'),
     'more', more);
 end
-$$;
-
-create function _learn(this job, extraction jsonb) returns jsonb
-language sql
-set search_path = pg_catalog, memory_profile, pg_temp
-as $$
-  select _apply_next(this, extraction, 'chat')
 $$;
 
 create function _document_process(this job, extraction jsonb) returns jsonb

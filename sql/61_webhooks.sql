@@ -136,15 +136,15 @@ $$;
 comment on function webhook_retry(uuid) is
   'Turns a webhook on again, and sends what was given up or is waiting to it at once; returns how many deliveries that are';
 
-create function _webhooks_enqueue(key uuid, project uuid, event bigint, event_type text) returns void
+create function _webhooks_enqueue(key uuid, project uuid, events bigint[], types text[]) returns void
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 begin
   insert into webhook_delivery (subject_key, event_id, webhook_id, project_id)
-  select key, event, w.id, project
-  from webhook w
-  where w.project_id = project and w.is_active and (w.events is null or event_type = any (w.events));
+  select key, e.id, w.id, project
+  from webhook w cross join unnest(_webhooks_enqueue.events, types) e (id, type)
+  where w.project_id = project and w.is_active and (w.events is null or e.type = any (w.events));
 end
 $$;
 

@@ -5,7 +5,7 @@ grant usage on schema memory_profile to public;
 grant select on project, embedding_model, model_endpoint to memory_profile_user;
 grant update (settings) on project to memory_profile_user;
 grant select, insert, update, delete on
-  subject, event, memory, memory_relation, decision, memory_embedding, memory_signature, memory_source, profile_schema, document, chunk,
+  subject, event, notification, memory, memory_relation, decision, memory_embedding, memory_signature, memory_source, profile_schema, document, chunk,
   chunk_embedding, chunk_signature, message, job, job_answer, webhook_delivery
   to memory_profile_user;
 grant select, update on sequence job_turn to memory_profile_user;
@@ -40,13 +40,14 @@ grant usage on schema memory_profile_http to memory_profile_http;
 revoke execute on all functions in schema memory_profile_http from public;
 grant execute on all functions in schema memory_profile_http to memory_profile_http;
 
--- A dump holds every row: without this, pg_dump leaves the rows of an extension's tables out.
+-- A dump holds every row: without this, pg_dump leaves the rows of an extension's tables out. Notes of what is still to be told
+-- are of no use elsewhere.
 do $$
 declare
   relation regclass;
 begin
   for relation in
-    select oid from pg_class where relnamespace = 'memory_profile'::regnamespace and relkind in ('r', 'S') order by oid
+    select oid from pg_class where relnamespace = 'memory_profile'::regnamespace and relkind in ('r', 'S') and relpersistence = 'p' order by oid
   loop
     perform pg_extension_config_dump(relation, '');
   end loop;

@@ -13,7 +13,7 @@ extension_sql_file!(
     requires = ["scoped_vector", _session_project, _session_subjects, _subject_key]
 );
 extension_sql_file!("../sql/21_subjects.sql", name = "subjects", requires = ["projects", _check_subject]);
-extension_sql_file!("../sql/22_events.sql", name = "events", requires = ["subjects"]);
+extension_sql_file!("../sql/22_events.sql", name = "events", requires = ["subjects", _worker_notifies]);
 extension_sql_file!("../sql/30_memories.sql", name = "memories", requires = ["events", _check_scoring]);
 extension_sql_file!(
     "../sql/31_signatures.sql",
@@ -25,9 +25,11 @@ extension_sql_file!("../sql/32_profiles.sql", name = "profiles", requires = ["ve
 extension_sql_file!(
     "../sql/33_consolidation.sql",
     name = "consolidation",
-    requires = ["profiles", _gist, _gists_of_beginnings, _statement_relation, _same_value, _least_cosine]
+    requires =
+        ["profiles", _gist, _gists_of_beginnings, _places_meeting, _statement_relation, _same_value, _least_cosine]
 );
-extension_sql_file!("../sql/34_documents.sql", name = "documents", requires = ["consolidation"]);
+extension_sql_file!("../sql/33_batches.sql", name = "batches", requires = ["consolidation"]);
+extension_sql_file!("../sql/34_documents.sql", name = "documents", requires = ["batches"]);
 extension_sql_file!("../sql/36_memory_events.sql", name = "memory_events", requires = ["documents"]);
 extension_sql_file!(
     "../sql/40_search.sql",

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # Learning from the job queue: texts are accepted in one transaction, and background workers extract memories from them and
 # give them vectors. The unit is the encoder alone, over the very texts of those memories, in as many sessions as there are
-# workers, so that what is left is the cost of everything else.
+# workers, so that what is left is the cost of everything else. Once by the clock, and once by the processor's time, which
+# the neighbours of a shared machine disturb less.
 
 # Jobs of one run, each with a text of this many statements, spread over subjects.
 LEARNING_JOBS=${BENCH_JOBS:-600}
@@ -10,13 +11,15 @@ LEARNING_SUBJECTS=100
 
 # learning_benchmark WORKERS PG_CONFIG
 learning_benchmark() {
-  local workers=$1 seconds encoder memories before after
+  local workers=$1 seconds cpu memories before after
   bench_cluster learning "$2" "shared_preload_libraries = 'memory_profile'" "memory_profile.worker_databases = 'bench_learning'" \
     "memory_profile.workers_per_database = $workers" "memory_profile.worker_naptime = '10ms'"
   heading "Learning with $workers worker(s)"
   # What a process does for the first time, it does slower.
   learn_from 40 warm
+  before=$(cpu_of_workers)
   learn_from "$LEARNING_JOBS" measured
+  cpu=$(($(cpu_of_workers) - before))
   memories=$(sql -Atc "SELECT count(*) FROM memory_profile.memory m JOIN memory_profile.subject s USING (subject_key)
     WHERE s.external_id LIKE 'measured%'")
   seconds=$(sql -Atc "SELECT extract(epoch FROM max(finished_at) - min(started_at))
@@ -24,13 +27,27 @@ learning_benchmark() {
   [ "$memories" = $((LEARNING_JOBS * LEARNING_STATEMENTS)) ] || die "not every statement became a memory: $memories"
   before=$(encoder_in_sessions "$workers")
   after=$(encoder_in_sessions "$workers")
-  encoder=$(awk "BEGIN { print ($before + $after) / 2 }")
-  awk -v jobs="$LEARNING_JOBS" -v memories="$memories" -v seconds="$seconds" -v encoder="$encoder" 'BEGIN {
+  awk -v jobs="$LEARNING_JOBS" -v memories="$memories" -v seconds="$seconds" -v cpu="$cpu" -v ticks="$(getconf CLK_TCK)" \
+    -v before="$before" -v after="$after" 'BEGIN {
+    split(before " " after, encoder, " ")
+    encoder_seconds = (encoder[1] + encoder[3]) / 2
+    encoder_cpu = (encoder[2] + encoder[4]) / 2
     printf "%-38s %8.0f per second\n", "jobs", jobs / seconds
     printf "%-38s %8.0f per second\n", "memories", memories / seconds
-    printf "%-38s %8.0f per second\n", "the encoder alone, the same texts", memories / encoder
-    printf "%-38s %8.0f %%\n", "share of the encoder", 100 * encoder / seconds
+    printf "%-38s %8.0f per second\n", "the encoder alone, the same texts", memories / encoder_seconds
+    printf "%-38s %8.0f %%\n", "share of the encoder", 100 * encoder_seconds / seconds
+    printf "%-38s %8.2f ms of the processor\n", "a memory", 1000 * cpu / ticks / memories
+    printf "%-38s %8.2f ms of the processor\n", "the encoder alone", 1000 * encoder_cpu / ticks / memories
+    printf "%-38s %8.0f %%\n", "share of the encoder", 100 * encoder_cpu / cpu
   }'
+}
+
+# The processor's time that the workers have used, in ticks of the clock.
+cpu_of_workers() {
+  local pid
+  for pid in $(sql -Atc "SELECT pid FROM pg_stat_activity WHERE backend_type = 'memory_profile jobs'"); do
+    cat "/proc/$pid/stat"
+  done | awk '{ sub(/.*\) /, ""); ticks += $12 + $13 } END { print ticks }'
 }
 
 # Accepts so many texts about subjects of a name, and waits until they are learned from.
@@ -48,16 +65,19 @@ SQL
 # shellcheck disable=SC2317 # called by wait_for
 learning_is_done() { [ "$(sql -Atc "SELECT count(*) FROM memory_profile.job WHERE status IN ('queued', 'running')")" = 0 ]; }
 
-# The seconds that so many sessions take to encode what was learned, each its part: those of the slowest.
+# What it takes so many sessions to encode what was learned, each its part: the seconds of the slowest, and the ticks of the
+# processor's time of all.
 encoder_in_sessions() {
   local i
   for ((i = 0; i < $1; i++)); do
-    sql -At --set sessions="$1" --set i="$i" <<'SQL' &
+    sql -At -F ' ' --set sessions="$1" --set i="$i" <<'SQL' &
+CREATE FUNCTION pg_temp.ticks() RETURNS bigint LANGUAGE sql
+AS $$ SELECT stat[12]::bigint + stat[13]::bigint FROM string_to_array(split_part(pg_read_file('/proc/self/stat'), ') ', 2), ' ') stat $$;
 SELECT count(code) FROM memory_profile._encode('What is done for the first time is slower') \g /dev/null
-SELECT clock_timestamp() AS begin \gset
+SELECT clock_timestamp() AS begin, pg_temp.ticks() AS ticks \gset
 SELECT count(e.code) FROM memory_profile.memory m JOIN memory_profile.subject s USING (subject_key), memory_profile._encode(m.content) e
 WHERE s.external_id LIKE 'measured%' AND abs(hashtext(m.id)) % :sessions = :i \g /dev/null
-SELECT extract(epoch FROM clock_timestamp() - :'begin');
+SELECT extract(epoch FROM clock_timestamp() - :'begin'), pg_temp.ticks() - :ticks;
 SQL
-  done | sort -n | tail -n 1
+  done | awk '{ if ($1 > seconds) seconds = $1; ticks += $2 } END { print seconds, ticks }'
 }

@@ -1,7 +1,7 @@
 //! How a statement stands to those that are known, for the rule book of sql/33_consolidation.sql.
 
 use pgrx::prelude::*;
-use rules::same::{MIN_COSINE, Statement, same_value};
+use rules::same::{MIN_COSINE, Statement, meeting, same_value};
 
 /// A hash that statements share that say the same or contradict each other; NULL for what is no single statement.
 #[pg_extern(immutable, parallel_safe)]
@@ -13,6 +13,12 @@ fn _gist(content: &str, subject_name: Option<&str>) -> Option<i64> {
 #[pg_extern(immutable, parallel_safe)]
 fn _gists_of_beginnings(content: &str, subject_name: Option<&str>) -> Vec<i64> {
     Statement::read(content, subject_name).map(|statement| statement.gists_of_beginnings()).unwrap_or_default()
+}
+
+/// The places of those statements that meet another one of them: by their text, or by the gists of the places.
+#[pg_extern(immutable, parallel_safe)]
+fn _places_meeting(texts: Vec<String>, gists: Vec<i64>, places: Vec<i32>) -> Vec<i32> {
+    meeting(&texts, &gists, &places).into_iter().collect()
 }
 
 /// How a new statement stands to a known one: `same`, `contradicts`, `extends`, or NULL.

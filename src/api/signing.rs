@@ -3,20 +3,20 @@
 use std::collections::HashMap;
 
 use pgrx::prelude::*;
-use rules::rank;
 use rules::signature::{self, Damaged, Facts, Record};
+use rules::{lexemes, rank};
 
 use super::embedding;
 use crate::error::{Result, internal};
 
-/// The signature of a text with these lexemes, in one record or several; without a code it has room for one.
+/// The signature of a text whose words, as text search sees them, are the text form of a `tsvector`, in one record or several;
+/// without a code it has room for one.
 #[pg_extern(stable, parallel_restricted)]
 #[allow(clippy::too_many_arguments, reason = "they are the columns that a signature is made of")]
 fn _signature(
     id: &str,
     content: &str,
-    lexemes: Vec<String>,
-    counts: Vec<i32>,
+    words: &str,
     importance: f32,
     speaker: Option<&str>,
     conversation: Option<&str>,
@@ -29,12 +29,12 @@ fn _signature(
     model: Option<i16>,
     code: Option<&[u8]>,
 ) -> Result<Vec<Vec<u8>>> {
-    let counts = counts.into_iter().map(i32::unsigned_abs);
+    let words = lexemes::read(words);
     let speaker = speaker.or_else(|| rank::spoken_by(content));
     let facts = Facts {
         traits: rank::cues::of_text(content).bits().into(),
         importance,
-        length: counts.clone().sum(),
+        length: words.iter().map(|(_, count)| count).sum(),
         sequence,
         day,
         speaker: speaker.map_or([0, 0], rank::speaker_hashes),
@@ -46,10 +46,9 @@ fn _signature(
         forgotten,
         model: model.filter(|_| code.is_some()).map_or(0, i16::cast_unsigned),
     };
-    let terms: Vec<(u32, u8)> = lexemes
+    let terms: Vec<(u32, u8)> = words
         .iter()
-        .zip(counts)
-        .map(|(lexeme, count)| (signature::term(lexeme), u8::try_from(count).unwrap_or(u8::MAX)))
+        .map(|(lexeme, count)| (signature::term(lexeme), u8::try_from(*count).unwrap_or(u8::MAX)))
         .collect();
     let room = match code {
         Some(_) => Vec::new(),

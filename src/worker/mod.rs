@@ -8,11 +8,14 @@ pub mod http;
 mod models;
 mod webhooks;
 
+use std::cell::OnceCell;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, SignalWakeFlags};
 use pgrx::pg_sys::panic::ErrorReportable;
 use pgrx::prelude::*;
+use pgrx::spi::OwnedPreparedStatement;
 
 use crate::gucs;
 
@@ -22,6 +25,12 @@ const RESTART: Duration = Duration::from_secs(5);
 /// How often a worker that has nothing else to do expires and purges memories. Nothing depends on when.
 const MAINTENANCE: Duration = Duration::from_secs(60);
 
+/// How long a job worker that is busy lets those wait who listen.
+const TELLING: Duration = Duration::from_millis(100);
+
+/// The databases that workers were started for: every process inherits it from the postmaster.
+static SERVED: OnceLock<Vec<String>> = OnceLock::new();
+
 /// Registers the workers, if the library is being preloaded.
 pub fn register() {
     #[allow(unsafe_code)]
@@ -30,13 +39,26 @@ pub fn register() {
     if !preloading {
         return;
     }
-    for (index, database) in gucs::worker_databases().iter().enumerate() {
+    for (index, database) in SERVED.get_or_init(gucs::worker_databases).iter().enumerate() {
         for _ in 0..gucs::workers_per_database() {
             start("jobs", database, index, "memory_profile_worker_main");
         }
         start("webhooks", database, index, "memory_profile_webhooks_main");
         start("models", database, index, "memory_profile_models_main");
     }
+}
+
+/// Whether a worker serves the current database, and this process is none.
+#[pg_extern(stable, parallel_safe)]
+fn _worker_notifies() -> bool {
+    let Some(served) = SERVED.get().filter(|served| !served.is_empty()) else { return false };
+    #[allow(unsafe_code)]
+    // SAFETY: called within a transaction of a connected backend, whose database has a name: a string that PostgreSQL allocates.
+    let (is_worker, database) = unsafe {
+        let name = pg_sys::get_database_name(pg_sys::MyDatabaseId);
+        (!pg_sys::MyBgworkerEntry.is_null(), std::ffi::CStr::from_ptr(name).to_string_lossy().into_owned())
+    };
+    !is_worker && served.contains(&database)
 }
 
 /// Has the postmaster start a process; its argument is the place of its database in the setting.
@@ -59,7 +81,7 @@ pub extern "C-unwind" fn memory_profile_worker_main(index: pg_sys::Datum) {
     let mut begun = false;
     let mut maintained: Option<Instant> = None;
     live(index, || {
-        while !is_told_to_end() && run_next_job(&mut begun) {}
+        run_jobs(&mut begun);
         if !is_told_to_end() && maintained.is_none_or(|at| at.elapsed() >= MAINTENANCE) {
             BackgroundWorker::transaction(maintain);
             maintained = Some(Instant::now());
@@ -121,42 +143,80 @@ fn reload_settings() {
     }
 }
 
-/// Claims a job in one transaction and runs it in the next; false when there is none.
-fn run_next_job(begun: &mut bool) -> bool {
-    let begin = !*begun;
-    let Some((key, job)) = BackgroundWorker::transaction(move || claim(begin)) else { return false };
-    *begun = true;
-    BackgroundWorker::transaction(move || call("select memory_profile._job_run($1, $2)", &[key.into(), job.into()]));
-    true
+/// The subject of a job, and the job.
+type Job = (pgrx::Uuid, pgrx::Uuid);
+
+thread_local! {
+    /// The statement that is executed for every job: to plan it takes longer than to claim one.
+    static NEXT_JOB: OnceCell<OwnedPreparedStatement> = const { OnceCell::new() };
 }
 
-fn is_installed() -> bool {
-    Spi::connect(|client| {
-        let query = "select 1 from pg_catalog.pg_extension where extname = 'memory_profile'";
-        !client.select(query, Some(1), &[]).unwrap_or_report().is_empty()
+/// Tells those who listen what other sessions have written, if it is time.
+fn notify(notified: &mut Option<Instant>) {
+    if notified.is_none_or(|at| at.elapsed() >= TELLING) {
+        BackgroundWorker::transaction(|| {
+            if is_installed() {
+                call("select memory_profile._notify_noted()", &[]);
+            }
+        });
+        *notified = Some(Instant::now());
+    }
+}
+
+/// Runs the jobs that are due, until there is none or the process is told to end: what it has claimed by then, it runs.
+fn run_jobs(begun: &mut bool) {
+    let mut claimed = None;
+    let mut notified = None;
+    loop {
+        notify(&mut notified);
+        let (begins, claims) = (!*begun, !is_told_to_end());
+        if claimed.is_none() && !claims {
+            return;
+        }
+        let next = BackgroundWorker::transaction(move || is_installed().then(|| next_job(begins, claimed, claims)));
+        *begun |= next.is_some();
+        claimed = next.flatten();
+        if claimed.is_none() {
+            return;
+        }
+    }
+}
+
+/// Runs the job that was claimed last, and claims another one.
+fn next_job(begins: bool, claimed: Option<Job>, claims: bool) -> Option<Job> {
+    if begins {
+        call("select memory_profile._job_worker_begin()", &[]);
+        // What a crash of the machine takes back of a job is done again, whole: nobody has to wait for the disk, and while
+        // one waited, the subject would be locked.
+        call("select pg_catalog.set_config('synchronous_commit', 'off', false)", &[]);
+    }
+    Spi::connect_mut(|client| {
+        NEXT_JOB.with(|statement| {
+            let statement = statement.get_or_init(|| {
+                let query = "select key, job_id from memory_profile._job_next($1, $2, $3)";
+                let (uuid, bool) = (PgBuiltInOids::UUIDOID.into(), PgBuiltInOids::BOOLOID.into());
+                client.prepare_mut(query, &[uuid, uuid, bool]).unwrap_or_report().keep()
+            });
+            let (key, job) = claimed.unzip();
+            let next = client.update(statement, Some(1), &[key.into(), job.into(), claims.into()]).unwrap_or_report();
+            let (key, job) = next.first().get_two::<pgrx::Uuid, pgrx::Uuid>().unwrap_or_report();
+            key.zip(job)
+        })
     })
+}
+
+/// Whether the database has the extension, by a probe that costs no plan.
+fn is_installed() -> bool {
+    #[allow(unsafe_code)]
+    // SAFETY: called within a transaction, with a NUL-terminated name; what is missing is no error.
+    let extension = unsafe { pg_sys::get_extension_oid(c"memory_profile".as_ptr(), true) };
+    extension != pg_sys::InvalidOid
 }
 
 fn maintain() {
     if is_installed() {
         call("select memory_profile._maintain()", &[]);
     }
-}
-
-fn claim(begin: bool) -> Option<(pgrx::Uuid, pgrx::Uuid)> {
-    if !is_installed() {
-        return None;
-    }
-    if begin {
-        call("select memory_profile._job_worker_begin()", &[]);
-    }
-    Spi::connect_mut(|client| {
-        let claimed = client
-            .update("select key, job_id from memory_profile._job_claim() where job_id is not null", Some(1), &[])
-            .unwrap_or_report();
-        let (key, job) = claimed.first().get_two::<pgrx::Uuid, pgrx::Uuid>().ok()?;
-        Some((key?, job?))
-    })
 }
 
 /// Runs a statement whose result does not matter.

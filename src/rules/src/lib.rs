@@ -12,6 +12,7 @@ pub mod extract;
 pub mod field;
 pub mod filter;
 pub mod ids;
+pub mod lexemes;
 pub mod model;
 pub mod rank;
 pub mod respell;

@@ -15,6 +15,34 @@ use std::sync::LazyLock;
 
 use crate::signature::long_hash;
 
+/// Of statements that are written together, the places of those that meet another one of them, counted from 1: they have the
+/// same text, or the gist of the one is that of the other, or of a beginning of it. `gists` has those of each statement, its own
+/// first, and `places` says whose they are.
+pub fn meeting(texts: &[impl AsRef<str>], gists: &[i64], places: &[i32]) -> HashSet<i32> {
+    let mut meeting = HashSet::new();
+    let mut meet = |one: i32, other: i32| {
+        if one != other {
+            meeting.extend([one, other]);
+        }
+    };
+    let mut by_text = HashMap::new();
+    for (text, place) in texts.iter().zip(1..) {
+        meet(place, *by_text.entry(text.as_ref()).or_insert(place));
+    }
+    let mut by_gist = HashMap::new();
+    let mut before = 0;
+    for (&gist, &place) in gists.iter().zip(places) {
+        if place != before {
+            meet(place, *by_gist.entry(gist).or_insert(place));
+        }
+        before = place;
+    }
+    for (gist, &place) in gists.iter().zip(places) {
+        meet(place, *by_gist.get(gist).unwrap_or(&place));
+    }
+    meeting
+}
+
 /// How a statement denies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Denial {

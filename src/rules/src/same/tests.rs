@@ -158,3 +158,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn statements_meet_by_their_text_their_gist_or_a_beginning() {
+    let met = |texts: &[&str]| {
+        let (mut gists, mut places) = (Vec::new(), Vec::new());
+        for (text, place) in texts.iter().zip(1..) {
+            if let Some(statement) = Statement::read(text, None) {
+                gists.push(statement.gist());
+                gists.extend(statement.gists_of_beginnings());
+            }
+            places.resize(gists.len(), place);
+        }
+        let mut met: Vec<i32> = meeting(texts, &gists, &places).into_iter().collect();
+        met.sort_unstable();
+        met
+    };
+    assert_eq!(met(&[]), [0; 0]);
+    assert_eq!(met(&["User likes green tea", "User likes black coffee", "Is it late?"]), [0; 0]);
+    assert_eq!(met(&["Is it late?", "User likes green tea", "Is it late?"]), [1, 3]);
+    assert_eq!(met(&["User likes green tea", "User has a dog", "User does not like green tea"]), [1, 3]);
+    assert_eq!(met(&["User went to Rome with her sister", "User has a dog", "User went to Rome"]), [1, 3]);
+    assert_eq!(met(&["User went to Rome", "User went to Rome with her sister", "User went to Rome in May"]), [1, 2, 3]);
+}
