@@ -97,7 +97,7 @@ begin
   with embedded as (
     insert into memory_embedding (subject_key, model_id, memory_id, project_id, code, embedding, tokens)
     select key, model.id, m.id, m.project_id, v.code, v.embedding::halfvec, ''
-    from _vectors(packed, model.dimension) v
+    from _unpack_embeddings(packed, model.dimension) v
     join memory m on m.subject_key = key and m.id = ids[v.place] and md5(m.content) = digests[v.place] and m.superseded_at is null
     where not are_chunks[v.place]
     on conflict do nothing
@@ -113,7 +113,7 @@ begin
   with embedded as (
     insert into chunk_embedding (subject_key, model_id, chunk_id, project_id, code, embedding, tokens)
     select key, model.id, c.id, c.project_id, v.code, v.embedding::halfvec, ''
-    from _vectors(packed, model.dimension) v
+    from _unpack_embeddings(packed, model.dimension) v
     join chunk c on c.subject_key = key and c.id = ids[v.place] and md5(c.content) = digests[v.place]
     where are_chunks[v.place]
     on conflict do nothing

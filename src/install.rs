@@ -55,7 +55,7 @@ extension_sql_file!("../sql/63_models.sql", name = "models", requires = ["status
 extension_sql_file!(
     "../sql/64_embeddings.sql",
     name = "embeddings",
-    requires = ["models", _embeddings_endpoint, _vectors]
+    requires = ["models", _embeddings_endpoint, _unpack_embeddings]
 );
 extension_sql_file!("../sql/65_summaries.sql", name = "summaries", requires = ["embeddings"]);
 extension_sql_file!("../sql/70_http.sql", name = "http", requires = ["summaries"]);

@@ -131,7 +131,7 @@ fn _encode(
 /// Vectors that follow one another as 32-bit floats, little endian, each with its code.
 #[pg_extern(immutable, parallel_safe)]
 #[allow(clippy::type_complexity, reason = "pgrx reads the row type from the signature")]
-fn _vectors(
+fn _unpack_embeddings(
     packed: &[u8],
     dimension: i32,
 ) -> TableIterator<'static, (name!(place, i32), name!(code, Vec<u8>), name!(embedding, Vec<f32>))> {
