@@ -106,6 +106,10 @@ static PROBES: GucSetting<i32> = GucSetting::<i32>::new(0);
 /// The most dimensions of a remote model's vectors: their codes have to fit into a signature.
 const MAX_DIMENSIONS: i32 = 8_192;
 
+/// How many subjects a search of a whole project looks into. A hundred of some hundred texts each are read in about the
+/// time of one with ten thousand.
+static SEARCH_SUBJECTS: GucSetting<i32> = GucSetting::<i32>::new(100);
+
 /// Defines the settings; called once per process, before anything reads them.
 pub fn define() {
     let hidden = GucFlags::NO_SHOW_ALL | GucFlags::DISALLOW_IN_FILE;
@@ -205,6 +209,16 @@ pub fn define() {
         &PROBES,
         0,
         65_533,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"memory_profile.search_subjects",
+        c"How many subjects a search of a whole project looks into: those whose texts come nearest to the question.",
+        c"0 looks into all of them, however many there are.",
+        &SEARCH_SUBJECTS,
+        0,
+        10_000,
         GucContext::Userset,
         GucFlags::default(),
     );
@@ -529,6 +543,11 @@ fn number(setting: i32) -> usize {
 
 fn milliseconds(setting: i32) -> Duration {
     Duration::from_millis(setting.unsigned_abs().into())
+}
+
+/// How many subjects a search of a whole project looks into, if not into all.
+pub fn search_subjects() -> Option<usize> {
+    usize::try_from(SEARCH_SUBJECTS.get()).ok().filter(|&most| most > 0)
 }
 
 fn text(setting: &GucSetting<Option<CString>>) -> String {
