@@ -103,8 +103,8 @@ static WEBHOOK_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(10_000);
 /// aims at a recall of 0.99 for the ten nearest.
 static PROBES: GucSetting<i32> = GucSetting::<i32>::new(0);
 
-/// The most dimensions of a remote model's vectors: their codes have to fit into a signature.
-const MAX_DIMENSIONS: i32 = 8_192;
+/// The most dimensions of a remote model's vectors: what the index of vectors takes.
+const MAX_DIMENSIONS: i32 = 8_000;
 
 /// How many subjects a search of a whole project looks into. A hundred of some hundred texts each are read in about the
 /// time of one with ten thousand.

@@ -326,3 +326,111 @@ pub fn of_question(model: &Embeddings, question: &str, timeout: Duration) -> Res
     let read = vectors::read(&reply.body, 1, model.dimension).map_err(|cause| unusable(&cause).cause)?;
     read.vectors.into_iter().next().ok_or_else(|| unusable(&BadVectors::NotEmbeddings).cause)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::gucs::Endpoint;
+
+    fn model() -> Embeddings {
+        let endpoint = Endpoint {
+            url: "http://localhost/v1".into(),
+            model: "some-model".into(),
+            key_file: None,
+            timeout: Duration::from_secs(1),
+            concurrency: 2,
+        };
+        Embeddings {
+            endpoint,
+            dimension: 2,
+            shorten: false,
+            batch: 4,
+            batch_tokens: 1000,
+            text_prefix: "passage: ".into(),
+            query_prefix: String::new(),
+            query_timeout: None,
+        }
+    }
+
+    fn job(number: u8) -> Job {
+        (pgrx::Uuid::from_bytes([number; 16]), pgrx::Uuid::from_bytes([0; 16]))
+    }
+
+    fn asked(number: u8, count: usize, portion: Option<usize>) -> Asked {
+        let text = |at| Text {
+            job: job(number),
+            id: format!("mem_{number}_{at}"),
+            is_chunk: false,
+            digest: String::new(),
+            content: format!("text {at} of {number}"),
+        };
+        Asked { portion, texts: (0..count).map(text).collect() }
+    }
+
+    fn sizes(requests: &[Request]) -> Vec<usize> {
+        requests.iter().map(|request| request.texts.len()).collect()
+    }
+
+    fn reply(status: u16, body: &str) -> Result<Reply, HttpError> {
+        Ok(Reply { status, retry_after: None, body: body.as_bytes().to_vec() })
+    }
+
+    #[test]
+    fn jobs_share_requests_until_they_fail() {
+        let model = model();
+        assert_eq!(sizes(&requests(&model, vec![asked(1, 3, None), asked(2, 3, None)])), [4, 2]);
+        assert_eq!(sizes(&requests(&model, vec![asked(1, 3, None), asked(2, 3, Some(2)), asked(3, 1, None)])), [2, 1, 4]);
+        let shared = &requests(&model, vec![asked(1, 1, None), asked(2, 1, None)])[0];
+        assert_eq!(shared.jobs(), [job(1), job(2)]);
+        assert_eq!(shared.body()["input"], json!(["passage: text 0 of 1", "passage: text 0 of 2"]));
+    }
+
+    #[test]
+    fn an_answer_has_to_fit_into_memory() {
+        let large = Embeddings { dimension: 8000, batch: 2048, ..model() };
+        assert!((batch(&large) * large.dimension) as u64 * ELEMENT <= MAX_BODY);
+        assert_eq!(batch(&model()), 4);
+    }
+
+    #[test]
+    fn a_job_is_through_with_its_last_request() {
+        let requests = requests(&model(), vec![asked(1, 6, None), asked(2, 1, None)]);
+        let mut pending = Pending::default();
+        requests.iter().for_each(|request| pending.add(request));
+        assert!(pending.remove(&requests[0], None).is_empty());
+        let failure = Failure::of(Service::Embeddings, &HttpError::Timeout);
+        let through = pending.remove(&requests[1], Some(&failure));
+        let seen: Vec<_> = through.iter().map(|(job, progress)| (*job, progress.partly, progress.failure.is_some())).collect();
+        assert_eq!(seen, [(job(1), true, true), (job(2), false, true)]);
+    }
+
+    #[test]
+    fn what_is_refused_is_halved_until_it_is_one_text() {
+        let all = requests(&model(), vec![asked(1, 3, None)]).remove(0);
+        let Outcome::Split(first, second) = all.outcome(reply(413, "")) else { panic!("it is not split") };
+        assert_eq!((first.texts.len(), second.texts.len()), (1, 2));
+        let Outcome::Refused(cause) = first.outcome(reply(400, "")) else { panic!("it is not refused") };
+        assert_eq!(cause, "the endpoint of the embedding model answered 400");
+    }
+
+    #[test]
+    fn whose_fault_a_failure_is() {
+        let request = requests(&model(), vec![asked(1, 1, None)]).remove(0);
+        let failure = |answer| match request.outcome(answer) {
+            Outcome::Failed(failure) => (failure.counts, failure.at_once),
+            _ => panic!("it has not failed"),
+        };
+        let vectors = |embedding: serde_json::Value| json!({"data": [{"index": 0, "embedding": embedding}]}).to_string();
+        assert_eq!(failure(reply(500, "")), (true, false));
+        assert_eq!(failure(reply(200, "<html>")), (true, false));
+        assert_eq!(failure(reply(200, &vectors(json!([0, 0])))), (true, false));
+        assert_eq!(failure(reply(200, &vectors(json!([1, 2, 3])))), (false, true));
+        assert_eq!(failure(reply(429, "")), (false, true));
+        assert_eq!(failure(reply(401, "")), (false, true));
+        assert_eq!(failure(Err(HttpError::Tls("UnknownIssuer".into()))), (false, true));
+        let found = request.outcome(reply(200, &vectors(json!([0, 2]))));
+        assert!(matches!(found, Outcome::Found(found) if found.vectors == [[0.0, 1.0]]));
+    }
+}
