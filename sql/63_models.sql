@@ -164,7 +164,7 @@ begin
   if endpoint.paused_until > clock_timestamp() then
     return;
   elsif endpoint.failures > 0 then
-    max_count := 1 - (select count(*) from job_answer a where a.status = 'asking' and a.service = wanted_service);
+    max_count := greatest(1 - (select count(*) from job_answer a where a.status = 'asking' and a.service = wanted_service), 0);
   end if;
   for this in
     with due as (
@@ -187,7 +187,7 @@ begin
     join subject s on s.subject_key = due.subject_key
     where j.status = 'queued' and j.waits
     order by due.run_after, j.sequence
-    limit greatest(max_count, 0)
+    limit max_count
     for no key update of j skip locked
     for key share of s skip locked
   loop

@@ -47,29 +47,39 @@ language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 declare
-  model constant smallint := _embedding_model_id();
   room integer := least(max_requests::bigint * max_texts, 10000);
+  claimed integer := 1;
+  model smallint;
   this job;
 begin
-  -- More jobs than there is room for are not claimed: each has a text at least.
-  for this in select * from _ask_due(_embeddings_endpoint(), 'embeddings', room, time_limit) loop
-    perform _ask_in_project(this.project_id);
-    subject_key := this.subject_key;
-    job_id := this.id;
-    select case when a.attempts > 1 then greatest(max_texts / power(4, least(a.attempts - 1, 10))::integer, 1) end
-    into portion
-    from job_answer a where a.subject_key = this.subject_key and a.job_id = this.id;
-    select array_agg(l.id), array_agg(l.is_chunk), array_agg(l.digest), array_agg(l.content)
-    into ids, are_chunks, digests, contents
-    from _embed_lacking(this.subject_key, model, least(room, coalesce(portion * max_requests, room))) l;
-    if ids is not null then
-      room := room - cardinality(ids);
-      return next;
-    elsif room > 0 then
-      perform _embed_through(this.subject_key, this.id);
-    else
-      perform _embed_asked(this.subject_key, this.id);
-    end if;
+  -- Under a name that stands for other vectors, writers are told so, and jobs wait.
+  if exists (select from _embedding_model() e join embedding_model m using (name) where m.dimension <> e.dimension or m.sha256 is not null) then
+    return;
+  end if;
+  model := _embedding_model_id();
+  -- A few jobs at a time: one may have texts for all the room there is.
+  while room > 0 and claimed > 0 loop
+    claimed := 0;
+    for this in select * from _ask_due(_embeddings_endpoint(), 'embeddings', least(room, 16), time_limit) loop
+      claimed := claimed + 1;
+      perform _ask_in_project(this.project_id);
+      subject_key := this.subject_key;
+      job_id := this.id;
+      select case when a.attempts > 1 then greatest(max_texts / power(4, least(a.attempts - 1, 10))::integer, 1) end
+      into portion
+      from job_answer a where a.subject_key = this.subject_key and a.job_id = this.id;
+      select array_agg(l.id), array_agg(l.is_chunk), array_agg(l.digest), array_agg(l.content)
+      into ids, are_chunks, digests, contents
+      from _embed_lacking(this.subject_key, model, least(room, coalesce(portion * max_requests, room))) l;
+      if ids is not null then
+        room := room - cardinality(ids);
+        return next;
+      elsif room > 0 then
+        perform _embed_through(this.subject_key, this.id);
+      else
+        perform _embed_asked(this.subject_key, this.id);
+      end if;
+    end loop;
   end loop;
 end
 $$;

@@ -108,7 +108,8 @@ as $$
   select 30
 $$;
 
--- Every change of what is known of a subject changes the time of its row, once in a transaction.
+-- Every change of what is known of a subject changes the time of its row, once in a transaction. The rows of a dump, which no
+-- project has been established for, change nothing.
 create function _summary_follow() returns trigger
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
@@ -119,7 +120,7 @@ begin
 end
 $$;
 create trigger subject_summarised after insert or update of updated_at on subject
-  for each row when (_chat_endpoint() is not null) execute function _summary_follow();
+  for each row when (_chat_endpoint() is not null and new.project_id = current_project()) execute function _summary_follow();
 
 -- A summary goes with what it was made from, and the next one does not wait until its turn.
 create function _summary_drop() returns trigger
@@ -139,7 +140,7 @@ create trigger memory_summary_ended after update of superseded_at, forgotten_at 
   for each row when (old.superseded_at is null and old.forgotten_at is null and (new.superseded_at is not null or new.forgotten_at is not null))
   execute function _summary_drop();
 create trigger memory_summary_deleted after delete on memory
-  for each row execute function _summary_drop();
+  for each row when (old.superseded_at is null and old.forgotten_at is null) execute function _summary_drop();
 
 -- The facts to ask the language model about, noted with the job; NULL where the last summary was made from the same, or there
 -- are none.

@@ -381,7 +381,10 @@ mod tests {
     fn jobs_share_requests_until_they_fail() {
         let model = model();
         assert_eq!(sizes(&requests(&model, vec![asked(1, 3, None), asked(2, 3, None)])), [4, 2]);
-        assert_eq!(sizes(&requests(&model, vec![asked(1, 3, None), asked(2, 3, Some(2)), asked(3, 1, None)])), [2, 1, 4]);
+        assert_eq!(
+            sizes(&requests(&model, vec![asked(1, 3, None), asked(2, 3, Some(2)), asked(3, 1, None)])),
+            [2, 1, 4]
+        );
         let shared = &requests(&model, vec![asked(1, 1, None), asked(2, 1, None)])[0];
         assert_eq!(shared.jobs(), [job(1), job(2)]);
         assert_eq!(shared.body()["input"], json!(["passage: text 0 of 1", "passage: text 0 of 2"]));
@@ -402,7 +405,8 @@ mod tests {
         assert!(pending.remove(&requests[0], None).is_empty());
         let failure = Failure::of(Service::Embeddings, &HttpError::Timeout);
         let through = pending.remove(&requests[1], Some(&failure));
-        let seen: Vec<_> = through.iter().map(|(job, progress)| (*job, progress.partly, progress.failure.is_some())).collect();
+        let seen: Vec<_> =
+            through.iter().map(|(job, progress)| (*job, progress.partly, progress.failure.is_some())).collect();
         assert_eq!(seen, [(job(1), true, true), (job(2), false, true)]);
     }
 
@@ -422,7 +426,8 @@ mod tests {
             Outcome::Failed(failure) => (failure.counts, failure.at_once),
             _ => panic!("it has not failed"),
         };
-        let vectors = |embedding: serde_json::Value| json!({"data": [{"index": 0, "embedding": embedding}]}).to_string();
+        let vectors =
+            |embedding: serde_json::Value| json!({"data": [{"index": 0, "embedding": embedding}]}).to_string();
         assert_eq!(failure(reply(500, "")), (true, false));
         assert_eq!(failure(reply(200, "<html>")), (true, false));
         assert_eq!(failure(reply(200, &vectors(json!([0, 0])))), (true, false));

@@ -19,7 +19,7 @@ authority() {
 certificate() {
   openssl req -newkey rsa:2048 -nodes -keyout "$1.key" -out "$1.csr" -subj "/CN=$1" 2>/dev/null
   touch "$2.index"
-  openssl ca -batch -notext -config authority.conf -name "$2" -rand_serial -in "$1.csr" -out "$1.pem" -startdate "$4" -enddate "$5" \
+  openssl ca -batch -notext -config authority.conf -name "$2" -create_serial -in "$1.csr" -out "$1.pem" -startdate "$4" -enddate "$5" \
     -extfile <(printf 'subjectAltName=DNS:%s\nextendedKeyUsage=serverAuth\n' "$3") 2>/dev/null
 }
 
@@ -28,8 +28,8 @@ configuration() {
   printf '[anybody]\ncommonName = supplied\n'
   local name
   for name in ours others; do
-    printf '[%s]\ncertificate = %s.pem\nprivate_key = %s.key\ndatabase = %s.index\nnew_certs_dir = .\ndefault_md = sha256\npolicy = anybody\nunique_subject = no\n' \
-      "$name" "$name" "$name" "$name"
+    printf '[%s]\ncertificate = %s.pem\nprivate_key = %s.key\ndatabase = %s.index\nserial = %s.serial\nnew_certs_dir = .\ndefault_md = sha256\npolicy = anybody\nunique_subject = no\n' \
+      "$name" "$name" "$name" "$name" "$name"
   done
 }
 
