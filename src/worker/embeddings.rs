@@ -6,6 +6,7 @@
 //! and in the end from none. `sql/64_embeddings.sql` has the rules.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -47,7 +48,7 @@ pub struct Asked {
 /// A request under way, or to be sent.
 pub struct Request {
     /// Who is asked.
-    pub model: Embeddings,
+    pub model: Rc<Embeddings>,
     texts: Vec<Text>,
 }
 
@@ -110,6 +111,7 @@ impl Pending {
 
 /// Puts the texts of some jobs into requests.
 pub fn requests(model: &Embeddings, asked: Vec<Asked>) -> Vec<Request> {
+    let model = &Rc::new(model.clone());
     let mut requests = Vec::new();
     let mut together = Vec::new();
     for asked in asked {
@@ -122,14 +124,14 @@ pub fn requests(model: &Embeddings, asked: Vec<Asked>) -> Vec<Request> {
     requests
 }
 
-fn cut(model: &Embeddings, texts: Vec<Text>, batch: usize, requests: &mut Vec<Request>) {
+fn cut(model: &Rc<Embeddings>, texts: Vec<Text>, batch: usize, requests: &mut Vec<Request>) {
     let contents = texts.iter().map(|text| text.content.as_str());
     let portions = vectors::portions(contents, batch.max(1), model.batch_tokens);
     let mut texts = texts.into_iter();
     requests.extend(
         portions
             .into_iter()
-            .map(|portion| Request { model: model.clone(), texts: texts.by_ref().take(portion.len()).collect() }),
+            .map(|portion| Request { model: Rc::clone(model), texts: texts.by_ref().take(portion.len()).collect() }),
     );
 }
 
@@ -179,7 +181,7 @@ impl Request {
             return Outcome::Refused(format!("the endpoint of the embedding model answered {status}"));
         }
         let (first, second) = self.texts.split_at(half);
-        let part = |texts: &[Text]| Request { model: self.model.clone(), texts: texts.to_vec() };
+        let part = |texts: &[Text]| Request { model: Rc::clone(&self.model), texts: texts.to_vec() };
         Outcome::Split(part(first), part(second))
     }
 
