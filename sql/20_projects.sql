@@ -227,6 +227,7 @@ as $$
     "profile_limit": 50,
     "text_search_config": "english",
     "inline_embedding_limit": 32,
+    "summary_interval": 600,
     "notify": true
   }'::jsonb
 $$;
@@ -262,6 +263,7 @@ begin
       when 'profile_limit' then jsonb_path_exists(setting.value, '$ ? (@.type() == "number" && @ >= 1 && @ <= 1000)')
       when 'inline_embedding_limit' then jsonb_path_exists(setting.value, '$ ? (@.type() == "number" && @ >= 0 && @ <= 10000)')
       when 'extraction_instructions' then jsonb_typeof(setting.value) = 'string' and length(setting.value #>> '{}') <= 2000
+      when 'summary_interval' then jsonb_path_exists(setting.value, '$ ? (@.type() == "number" && @ >= -1 && @ <= 2592000)')
       when 'notify' then setting.value in ('true', 'false')
       when 'text_search_config' then exists (
         select from pg_ts_config c join pg_namespace n on n.oid = c.cfgnamespace
@@ -273,7 +275,7 @@ begin
     if valid is null then
       raise invalid_parameter_value using
         message = format('unknown setting "%s"', setting.key),
-        hint = 'Settings: unknown_fields, unknown_container, profile_limit, inline_embedding_limit, notify, extraction_instructions, text_search_config, keep_forgotten_days, profile_buckets, scoring.';
+        hint = 'Settings: unknown_fields, unknown_container, profile_limit, inline_embedding_limit, notify, extraction_instructions, summary_interval, text_search_config, keep_forgotten_days, profile_buckets, scoring.';
     elsif not valid then
       raise invalid_parameter_value using
         message = format('invalid value for setting "%s": %s', setting.key, setting.value);
@@ -310,6 +312,7 @@ $$;
 comment on function project_configure(jsonb) is 'Changes settings of the current project (null restores the default) and returns all of them: '
   'unknown_fields skip|create, unknown_container not_found|empty, profile_limit 1..1000, inline_embedding_limit 0..10000, '
   'notify true|false, extraction_instructions (what the language model is to see to, at most 2,000 characters), '
+  'summary_interval (seconds between two summaries of a profile by the language model, -1 for none), '
   'text_search_config (a text search configuration), keep_forgotten_days (after which forgotten memories are purged), '
   'profile_buckets (topics of the profile: objects with key and description), scoring (weights and calibration of the search, see docs/search.md)';
 

@@ -120,16 +120,16 @@ comment on column decision.details is 'What it takes to undo it';
 
 create table embedding_model (
   id smallint generated always as identity primary key,
-  name text not null unique check (name ~ '^[a-zA-Z0-9_.-]{1,100}$'),
+  name text not null unique check (name ~ '^[!-~]{1,200}$'),
   dimension integer not null check (dimension between 1 and 16000),
-  sha256 text not null,
+  sha256 text,
   scoring jsonb not null default '{}' check (_check_scoring(scoring)),
   created_at timestamptz not null default now()
 );
 comment on column embedding_model.scoring is
   'Weights and calibration fitted for this model, where they differ from those for all-MiniLM-L6-v2; the setting scoring of a project goes before them';
 comment on table embedding_model is 'Embedding models whose vectors this database holds';
-comment on column embedding_model.sha256 is 'Checksum of the checkpoint: vectors of another checkpoint are not comparable';
+comment on column embedding_model.sha256 is 'Checksum of the checkpoint: vectors of another checkpoint are not comparable; NULL for a remote model, of which its name must do';
 
 -- Vectors stand in a table of their own, and a row of it in one piece: the limit above which PostgreSQL moves values out
 -- of line, 2 kB, lies just below a vector with its token codes, and fetching them back makes every read dearer.
@@ -169,8 +169,24 @@ create table memory_signature (
 alter table memory_signature alter column signatures set storage plain;
 comment on table memory_signature is 'The words of the current memories, and what else a search scores';
 
+-- Without it, a text that a remote model does not take would be sent again with every new one.
+create table embedding_refusal (
+  subject_key uuid not null,
+  model_id smallint not null references embedding_model,
+  text_id text collate "C" not null,
+  project_id uuid not null,
+  digest text not null,
+  reason text not null,
+  created_at timestamptz not null default now(),
+  primary key (subject_key, model_id, text_id),
+  foreign key (subject_key, project_id) references subject (subject_key, project_id) on delete cascade
+);
+comment on table embedding_refusal is 'Memories and chunks that a remote embedding model will not take: they are found by their words';
+comment on column embedding_refusal.digest is 'Checksum of the text: under the id of a chunk another one may come to stand';
+
 select _isolate('memory');
 select _isolate('memory_relation');
 select _isolate('decision');
 select _isolate('memory_embedding');
 select _isolate('memory_signature');
+select _isolate('embedding_refusal');

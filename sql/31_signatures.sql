@@ -164,6 +164,13 @@ begin
 end
 $$;
 
+-- Whether the session's embedding model is a remote one, which gives vectors after commit.
+create function _embeds_remotely() returns boolean
+language sql stable
+as $$
+  select memory_profile._embeddings_endpoint() is not null
+$$;
+
 -- The row of the session's embedding model, or NULL when none is installed. The first write with a model registers it.
 create function _embedding_model_id() returns smallint
 language plpgsql security definer
@@ -183,7 +190,12 @@ begin
     on conflict (name) do nothing;
     select * into known from embedding_model m where m.name = model.name;
   end if;
-  if known.sha256 <> model.sha256 then
+  if known.sha256 is null and model.sha256 is null and known.dimension <> model.dimension then
+    raise object_not_in_prerequisite_state using
+      message = format('the dimension of embedding model "%s" has changed', model.name),
+      detail = format('This database holds its vectors of %s dimensions, and memory_profile.embeddings_dimensions is %s.', known.dimension, model.dimension),
+      hint = 'Set memory_profile.embeddings_dimensions back, or delete the vectors and the row of the model.';
+  elsif known.sha256 is distinct from model.sha256 then
     raise object_not_in_prerequisite_state using
       message = format('the checkpoint of embedding model "%s" has changed', model.name),
       detail = 'This database holds vectors of another checkpoint under that name; they are not comparable.',
@@ -193,7 +205,8 @@ begin
 end
 $$;
 
--- Gives vectors to memories of a subject that have none for the current model, all or so many, and returns how many.
+-- Gives vectors to memories of a subject that have none for the current model, all or so many, and returns how many. A remote
+-- model is asked by another process.
 create function _embed_memories(key uuid, max_count integer default null) returns integer
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
@@ -202,7 +215,7 @@ declare
   model smallint := _embedding_model_id();
   embedded integer;
 begin
-  if model is null then
+  if model is null or _embeds_remotely() then
     return 0;
   end if;
   with embedded as (

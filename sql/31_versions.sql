@@ -114,6 +114,8 @@ begin
   if meaning.code is not null then
     insert into memory_embedding (subject_key, model_id, memory_id, project_id, code, embedding, tokens)
     values (new.subject_key, model, new.id, new.project_id, meaning.code, meaning.embedding, meaning.tokens);
+  elsif model is not null and embed and new.superseded_at is null then
+    perform _embed_later(new.subject_key);
   end if;
   if predecessor.id is not null then
     insert into memory_relation (subject_key, from_id, to_id, relation, project_id, reason, created_at)

@@ -265,7 +265,7 @@ declare
   model smallint := _embedding_model_id();
   embedded integer;
 begin
-  if model is null then
+  if model is null or _embeds_remotely() then
     return 0;
   end if;
   with embedded as (
@@ -334,7 +334,9 @@ begin
     select from chunk c
     where c.subject_key = d.subject_key and c.document_id = d.id
       and (select e.chunk_id from chunk_embedding e
-           where e.subject_key = d.subject_key and e.model_id = model and e.chunk_id = c.id) is null);
+           where e.subject_key = d.subject_key and e.model_id = model and e.chunk_id = c.id) is null
+      and not exists (select from embedding_refusal r
+                      where r.subject_key = d.subject_key and r.model_id = model and r.text_id = c.id and r.digest = md5(c.content)));
 end
 $$;
 

@@ -35,12 +35,14 @@ as $$
   || case when m.field_key is null then '{}' else jsonb_build_object('fieldValue', m.field_value) end
 $$;
 
+-- An imported summary, that of the language model as long as all that it says holds, or the built-in one.
 create function _summary(key uuid) returns text
 language sql stable
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
   select coalesce(
     (select summary from subject where subject_key = key),
+    _model_summary(key),
     (select _profile_summary(
        (select coalesce(jsonb_agg(jsonb_build_object('key', field_key, 'value', field_value, 'confidence', confidence) order by field_key), '[]')
         from memory
@@ -286,7 +288,8 @@ begin
   from jsonb_path_query(document, '$.history.events[*]') e;
 
   counts := _subject_counts(key);
-  if (counts ->> 'memories')::bigint + (counts ->> 'chunks')::bigint <= (project_setting('inline_embedding_limit') #>> '{}')::bigint then
+  if not _embeds_remotely()
+     and (counts ->> 'memories')::bigint + (counts ->> 'chunks')::bigint <= (project_setting('inline_embedding_limit') #>> '{}')::bigint then
     perform _embed_memories(key), _embed_chunks(key);
     update document d set status = 'done' where d.subject_key = key and d.status = 'embedding';
   elsif _embedding_model_id() is not null then

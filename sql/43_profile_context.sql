@@ -35,7 +35,7 @@ comment on function profile_buckets(text, jsonb, text[]) is
 
 -- Lines are taken in the order of their worth and shown in the order of the sections; a line that does not fit any more
 -- leaves room for shorter ones behind it.
-create function profile_context(subject text, q text default null, max_tokens integer default 1000) returns text
+create function profile_context(subject text, q text default null, max_tokens integer default 1000, embedding real[] default null) returns text
 language plpgsql stable
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
@@ -58,7 +58,7 @@ begin
     from profile_memories(subject) with ordinality p (section, id, memory, kind, metadata, updated_at, place)
   ), found as (
     select s.memory, s.ordinality as place
-    from memory_search(profile_context.subject, q) with ordinality s
+    from memory_search(profile_context.subject, q, embedding => profile_context.embedding) with ordinality s
     where nullif(btrim(q), '') is not null
   ), candidate as (
     select section, memory, case when field then 1 when section = 1 then 3 else 4 end as worth, place from known
@@ -89,6 +89,6 @@ begin
   ), '');
 end
 $$;
-comment on function profile_context(text, text, integer) is
+comment on function profile_context(text, text, integer, real[]) is
   'What is known of a subject as a block of text for a prompt, of at most max_tokens tokens: profile fields first, then what answers the question q, '
-  'the lasting facts, and the latest. Tokens are counted by the embedding model''s tokenizer, or estimated where none is installed';
+  'the lasting facts, and the latest; embedding is the vector of the question, where the caller has it. Tokens are counted by the embedding model''s tokenizer, or estimated where none is installed';

@@ -14,7 +14,7 @@ create table job (
   id uuid not null default gen_random_uuid(),
   project_id uuid not null,
   sequence bigint generated always as identity,
-  kind text not null check (kind in ('learn', 'document', 'embed')),
+  kind text not null check (kind in ('learn', 'document', 'embed', 'summary')),
   input_type text,
   document_id text collate "C",
   payload text,
@@ -40,12 +40,12 @@ create table job (
   foreign key (subject_key, project_id) references subject (subject_key, project_id) on delete cascade
 );
 create index job_open on job (turn, sequence) where status in ('queued', 'running') and not waits;
-create index job_waiting on job (run_after, sequence) where status = 'queued' and waits;
+create index job_waiting on job ((kind = 'embed'), run_after, sequence) where status = 'queued' and waits;
 create index job_open_of_subject on job (subject_key, sequence) where status in ('queued', 'running');
 create index job_running on job (worker) where status = 'running';
 comment on table job is 'Work to do after commit, and what became of it';
 comment on column job.payload is 'The raw input; deleted when the job is done, only its length and checksum stay';
-comment on column job.waits is 'Whether a language model has still to read its text';
+comment on column job.waits is 'Whether a model has still to be asked: the language model, or, for vectors, the remote embedding model';
 comment on column job.extraction is 'What was read from the input and is still to be written, the first "applied" memories of which are; deleted when the job is done';
 comment on column job.turn is 'Its place in the fair order of all subjects'' jobs';
 comment on column job.worker is 'The process that claimed it last';
@@ -67,7 +67,7 @@ begin
   values (key, _project(), job_kind, _job_enqueue.input_type, _job_enqueue.document_id, _job_enqueue.payload,
           sha256(convert_to(_job_enqueue.payload, 'UTF8')), octet_length(_job_enqueue.payload),
           greatest((select last_value from job_turn),
-                   (select j.turn + 1 from job j where j.subject_key = key and j.status in ('queued', 'running') and j.kind <> 'embed'
+                   (select j.turn + 1 from job j where j.subject_key = key and j.status in ('queued', 'running') and j.kind not in ('embed', 'summary')
                     order by j.sequence desc limit 1)))
   returning id into new_id;
   return new_id;
@@ -180,7 +180,7 @@ end
 $$;
 
 -- Claims the job whose turn it is: due, not being run, and with no earlier open job of the same subject before it.
--- Embedding, which nothing depends on, holds nobody up, and nobody holds it up. Here too nothing waits for a lock.
+-- Vectors and summaries, which nothing depends on, hold nobody up, and nobody holds them up. Here too nothing waits for a lock.
 create function _job_claim(out key uuid, out job_id uuid)
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
@@ -202,10 +202,10 @@ begin
     select j.subject_key, j.id
     from job j
     where j.status = 'queued' and not j.waits and j.run_after <= clock_timestamp()
-      and (j.kind = 'embed' or not exists (
+      and (j.kind in ('embed', 'summary') or not exists (
         select from job earlier
         where earlier.subject_key = j.subject_key and earlier.sequence < j.sequence
-          and earlier.status in ('queued', 'running') and earlier.kind <> 'embed'))
+          and earlier.status in ('queued', 'running') and earlier.kind not in ('embed', 'summary')))
     order by j.turn, j.sequence
     limit 1
     for update skip locked
@@ -275,6 +275,7 @@ begin
       when 'learn' then _apply_next(this, found_in_text, 'chat')
       when 'document' then _document_process(this, found_in_text)
       when 'embed' then _embed_some(key, this.result)
+      when 'summary' then _summary_apply(this)
     end;
     this.status := case when (outcome ->> 'more')::boolean then 'queued' else 'done' end;
     update job j
@@ -333,19 +334,25 @@ as $$
 declare
   claimed record;
   run integer := 0;
+  run_before integer;
 begin
   perform memory_profile._ask_nobody(), memory_profile._job_worker_begin();
   commit;
-  if memory_profile._may_ask() then
-    call memory_profile._ask_models();
-  end if;
-  while max_jobs is null or run < max_jobs loop
-    select * into claimed from memory_profile._job_claim();
-    exit when claimed.job_id is null;
-    commit;
-    perform memory_profile._job_run(claimed.key, claimed.job_id);
-    commit;
-    run := run + 1;
+  -- What a job writes may in turn have something to ask the models.
+  loop
+    if memory_profile._may_ask() then
+      call memory_profile._ask_models();
+    end if;
+    run_before := run;
+    while max_jobs is null or run < max_jobs loop
+      select * into claimed from memory_profile._job_claim();
+      exit when claimed.job_id is null;
+      commit;
+      perform memory_profile._job_run(claimed.key, claimed.job_id);
+      commit;
+      run := run + 1;
+    end loop;
+    exit when run = run_before or run >= max_jobs or not memory_profile._may_ask();
   end loop;
   perform memory_profile._job_worker_end();
   perform memory_profile._maintain();
@@ -396,6 +403,7 @@ begin
       message = 'no embedding model is installed',
       hint = 'Install a packed model and set memory_profile.embedding_model.';
   end if;
+  delete from embedding_refusal r where r.project_id = _project() and r.model_id = model;
   select count(_job_enqueue(s.subject_key, 'embed', null)) into queued
   from subject s
   where s.project_id = _project()
@@ -492,7 +500,11 @@ begin
                   where s.subject_key = key and s.document_id = d.id and _signatures_lack(s.signatures, model));
   end if;
   update document d set status = 'done' where d.subject_key = key and d.status = 'embedding' and not _awaits_embedding(d);
-  return jsonb_build_object(
+  -- What was written after the remote model had been asked about all there was.
+  if _embeds_remotely() and exists (select from _embed_lacking(key, model, 1)) then
+    perform _job_enqueue(key, 'embed', null);
+  end if;
+  return coalesce(earlier, '{}') || jsonb_build_object(
     'memories', memories + coalesce((earlier ->> 'memories')::integer, 0),
     'chunks', chunks + coalesce((earlier ->> 'chunks')::integer, 0),
     'more', memories + chunks >= _embed_batch());
@@ -585,7 +597,7 @@ begin
     perform _forget_unsupported(key, this_document.id,
       array(select jsonb_array_elements_text(outcome -> 'memories')), this.id, 'source document changed');
   end if;
-  if _embed_chunks(key, at_once) >= at_once then
+  if _embed_chunks(key, at_once) >= at_once or _embeds_remotely() then
     perform _embed_later(key);
   end if;
   update document d

@@ -41,20 +41,20 @@ begin
   end if;
   select coalesce(jsonb_object_agg(c.status, c.jobs), '{}') into counts
   from (select j.status, count(*) as jobs from job j where j.subject_key = key group by j.status) c;
-  select * into last from job j where j.subject_key = key and j.kind <> 'embed' order by j.sequence desc limit 1;
+  select * into last from job j where j.subject_key = key and j.kind not in ('embed', 'summary') order by j.sequence desc limit 1;
   return jsonb_strip_nulls(jsonb_build_object(
     'subject_id', profile_status.subject,
     'status', (select case when bool_or(j.kind <> 'embed' and j.status = 'running') then 'extracting'
                            when bool_or(j.kind <> 'embed') then 'queued'
                            when bool_or(true) then 'embedding'
                            when last.status = 'failed' then 'failed' else 'done' end
-               from job j where j.subject_key = key and j.status in ('queued', 'running')),
+               from job j where j.subject_key = key and j.status in ('queued', 'running') and j.kind <> 'summary'),
     'error', case when last.status in ('queued', 'running', 'failed') then last.error end,
     'jobs', counts,
     'documents', (select jsonb_object_agg(c.status, c.documents)
                   from (select d.status, count(*) as documents from document d where d.subject_key = key group by d.status) c),
-    'waiting_since', (select _iso(min(j.created_at)) from job j where j.subject_key = key and j.status in ('queued', 'running')),
-    'learned_at', (select _iso(max(j.finished_at)) from job j where j.subject_key = key and j.status = 'done' and j.kind <> 'embed')));
+    'waiting_since', (select _iso(min(j.created_at)) from job j where j.subject_key = key and j.status in ('queued', 'running') and j.kind <> 'summary'),
+    'learned_at', (select _iso(max(j.finished_at)) from job j where j.subject_key = key and j.status = 'done' and j.kind not in ('embed', 'summary'))));
 end
 $$;
 comment on function profile_status(text) is

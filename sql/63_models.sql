@@ -1,5 +1,6 @@
--- The language model: which jobs wait for its answer, and what becomes of the answers. Where an endpoint is set up, a job
--- that learns waits until the model has read its text; then it runs as any other, and applies what the model found.
+-- Models: which jobs wait for the answer of one, and what becomes of the answers. Where the endpoint of a language model is set
+-- up, a job that learns waits until the model has read its text; then it runs as any other, and applies what the model found.
+-- Jobs that need vectors of a remote embedding model wait in the same way, see 64_embeddings.sql.
 --
 -- A long text is asked about in pieces, one after the other, and goes behind the others after each: it does not hold them
 -- up. A piece is claimed in one transaction, the model asked in none, and the answer kept in another, before anything is
@@ -13,8 +14,9 @@ create table job_answer (
   subject_key uuid not null,
   job_id uuid not null,
   project_id uuid not null,
+  service text not null check (service in ('chat', 'embeddings')),
   status text not null default 'asking' check (status in ('asking', 'waiting', 'done', 'failed')),
-  text_sha256 bytea not null,
+  text_sha256 bytea,
   piece integer not null default 0,
   pieces integer,
   extraction jsonb not null default '{"fields": [], "memories": [], "notes": []}',
@@ -26,9 +28,10 @@ create table job_answer (
   foreign key (subject_key, project_id) references subject (subject_key, project_id) on delete cascade,
   foreign key (subject_key, job_id) references job (subject_key, id) on delete cascade
 );
-create index job_answer_waiting on job_answer (run_after) where status = 'waiting';
+create index job_answer_waiting on job_answer (service, run_after) where status = 'waiting';
 create index job_answer_asking on job_answer (locked_until) where status = 'asking';
-comment on table job_answer is 'What the language model has found in the text of a job; deleted when the job is done';
+comment on table job_answer is 'What a model has found for a job; deleted when the job is done';
+comment on column job_answer.service is 'Which endpoint is asked: that of the language model, or that of the embedding model';
 comment on column job_answer.text_sha256 is 'The text that was asked about: an answer about another one is not applied';
 comment on column job_answer.piece is 'How many pieces of the text have been read';
 select _isolate('job_answer');
@@ -50,11 +53,11 @@ language plpgsql stable
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 begin
-  return _chat_endpoint() is not null and case this.kind
-    when 'learn' then true
-    when 'document' then exists (select from document d
-                                 where d.subject_key = this.subject_key and d.id = this.document_id and d.task_type = 'memory')
-    else false end;
+  return case this.kind
+    when 'embed' then _embeds_remotely()
+    when 'document' then _chat_endpoint() is not null
+      and exists (select from document d where d.subject_key = this.subject_key and d.id = this.document_id and d.task_type = 'memory')
+    else _chat_endpoint() is not null end;
 end
 $$;
 
@@ -68,6 +71,9 @@ begin
   if new.status = 'queued' then
     update job_answer a set status = 'waiting', attempts = 0, run_after = now()
     where a.subject_key = new.subject_key and a.job_id = new.id and a.status = 'failed';
+    if tg_op = 'UPDATE' and new.kind = 'embed' then
+      delete from embedding_refusal r where r.subject_key = new.subject_key;
+    end if;
     new.waits := _job_waits(new)
       and not exists (select from job_answer a where a.subject_key = new.subject_key and a.job_id = new.id and a.status = 'done');
   else
@@ -78,9 +84,9 @@ end
 $$;
 
 create trigger job_waits before insert on job
-  for each row when (new.status = 'queued' and new.kind <> 'embed') execute function _job_answer_follow();
+  for each row when (new.status = 'queued') execute function _job_answer_follow();
 create trigger job_answered before update of status on job
-  for each row when (new.status = 'done' and new.kind <> 'embed' or old.status = 'failed' and new.status = 'queued')
+  for each row when (new.status = 'done' or old.status = 'failed' and new.status = 'queued')
   execute function _job_answer_follow();
 
 -- Where there is no endpoint any more, nobody waits for it.
@@ -88,21 +94,25 @@ create function _ask_nobody() returns void
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
+declare
+  nobody constant boolean[] := array_remove(array[case when _chat_endpoint() is null then false end,
+                                                  case when not _embeds_remotely() then true end], null);
 begin
-  if _chat_endpoint() is null then
+  if nobody <> '{}' then
     update job j set waits = false
-    where (j.subject_key, j.id) in (select o.subject_key, o.id from job o where o.waits and o.status = 'queued' for update skip locked);
+    where (j.subject_key, j.id) in (select o.subject_key, o.id from job o
+                                    where o.waits and o.status = 'queued' and (o.kind = 'embed') = any (nobody) for update skip locked);
   end if;
 end
 $$;
 
 -- Asking: what the background worker and CALL run_jobs() call ---------------------------------------------------------------
 
--- Whether the current role may have the endpoint called.
+-- Whether the current role may have an endpoint called.
 create function _may_ask() returns boolean
 language sql stable
 as $$
-  select memory_profile._chat_endpoint() is not null
+  select (memory_profile._chat_endpoint() is not null or memory_profile._embeds_remotely())
     and has_function_privilege('memory_profile._ask_models()', 'execute')
 $$;
 
@@ -118,47 +128,55 @@ as $$
   where status = 'asking' and worker = pg_backend_pid()
 $$;
 
--- Claims the jobs that are to be asked about now, with what the request is made from. An endpoint that has failed is
--- asked one thing at a time until it answers. Nothing here waits for a lock.
-create function _ask_claim(max_count integer, time_limit interval)
-returns table (subject_key uuid, job_id uuid, piece integer, data text, input_type text, moment timestamptz,
-               fields jsonb, subject_name text, instructions text[])
+-- Has the functions below work in a job's project.
+create function _ask_in_project(project uuid) returns void
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  if current_project() is distinct from project then
+    perform set_config('memory_profile.project', project::text, true);
+  end if;
+end
+$$;
+
+-- Claims jobs that are to be asked about now at an endpoint. One that has failed is asked one thing at a time until it answers.
+-- Nothing here waits for a lock.
+create function _ask_due(endpoint_id uuid, wanted_service text, max_count integer, time_limit interval) returns setof job
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 declare
   endpoint model_endpoint;
   this job;
-  source document;
-  digest bytea;
 begin
   -- What a process was asking about that did not live to hear the answer. If that happens again and again, it has died of it.
   with left_behind as (
     update job_answer a set status = case when a.attempts >= 10 then 'failed' else 'waiting' end, worker = null, locked_until = null
-    where a.status = 'asking'
+    where a.status = 'asking' and a.service = wanted_service
       and (a.locked_until < clock_timestamp() or not exists (select from pg_stat_activity s where s.pid = a.worker))
     returning a.*
   )
-  update job j set status = 'failed', error = 'the worker ended before the language model had answered', finished_at = clock_timestamp()
+  update job j set status = 'failed', error = 'the worker ended before the model had answered', finished_at = clock_timestamp()
   from left_behind l
   where l.status = 'failed' and j.subject_key = l.subject_key and j.id = l.job_id;
-  select * into endpoint from model_endpoint e where e.id = _chat_endpoint();
+  select * into endpoint from model_endpoint e where e.id = endpoint_id;
   if endpoint.paused_until > clock_timestamp() then
     return;
   elsif endpoint.failures > 0 then
-    max_count := 1 - (select count(*) from job_answer a where a.status = 'asking');
+    max_count := greatest(1 - (select count(*) from job_answer a where a.status = 'asking' and a.service = wanted_service), 0);
   end if;
   for this in
     with due as (
       (select a.subject_key, a.job_id, a.run_after
        from job_answer a
-       where a.status = 'waiting' and a.run_after <= clock_timestamp()
+       where a.status = 'waiting' and a.service = wanted_service and a.run_after <= clock_timestamp()
        order by a.run_after
        limit max_count)
       union all
       (select j.subject_key, j.id, j.run_after
        from job j
-       where j.status = 'queued' and j.waits and j.run_after <= clock_timestamp()
+       where j.status = 'queued' and j.waits and (j.kind = 'embed') = (wanted_service = 'embeddings') and j.run_after <= clock_timestamp()
          and not exists (select from job_answer a where a.subject_key = j.subject_key and a.job_id = j.id)
        order by j.run_after, j.sequence
        limit max_count)
@@ -169,44 +187,97 @@ begin
     join subject s on s.subject_key = due.subject_key
     where j.status = 'queued' and j.waits
     order by due.run_after, j.sequence
-    limit greatest(max_count, 0)
+    limit max_count
     for no key update of j skip locked
     for key share of s skip locked
   loop
-    if current_project() is distinct from this.project_id then
-      perform set_config('memory_profile.project', this.project_id::text, true);
-    end if;
+    perform _ask_in_project(this.project_id);
+    insert into job_answer as a (subject_key, job_id, project_id, service, attempts, worker, locked_until)
+    values (this.subject_key, this.id, this.project_id, wanted_service, 1, pg_backend_pid(), clock_timestamp() + time_limit + interval '1 minute')
+    on conflict on constraint job_answer_pkey do update
+    set status = 'asking', attempts = a.attempts + 1, worker = excluded.worker, locked_until = excluded.locked_until;
+    return next this;
+  end loop;
+end
+$$;
+
+-- A job that is claimed, and of which there turns out to be nothing to ask: it runs without.
+create function _ask_nothing(key uuid, asked uuid) returns void
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  delete from job_answer a where a.subject_key = key and a.job_id = asked;
+  update job j set waits = false, run_after = clock_timestamp() where j.subject_key = key and j.id = asked;
+end
+$$;
+
+-- Claims the jobs that the language model is to be asked about now, with what the request is made from: facts for a summary,
+-- else a text.
+create function _ask_claim(max_count integer, time_limit interval)
+returns table (subject_key uuid, job_id uuid, piece integer, data text, input_type text, moment timestamptz,
+               fields jsonb, subject_name text, instructions text[], facts text[])
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  this job;
+  source document;
+  digest bytea;
+begin
+  for this in select * from _ask_due(_chat_endpoint(), 'chat', max_count, time_limit) loop
+    perform _ask_in_project(this.project_id);
     subject_key := this.subject_key;
     job_id := this.id;
+    piece := 0;
     data := this.payload;
     input_type := this.input_type;
     moment := this.created_at;
-    if this.kind = 'document' then
+    fields := null;
+    instructions := null;
+    facts := null;
+    subject_name := _subject_name(this.subject_key);
+    if this.kind = 'summary' then
+      facts := _summary_ask(this);
+      moment := clock_timestamp();
+      if facts is null then
+        perform _ask_nothing(this.subject_key, this.id);
+      else
+        return next;
+      end if;
+      continue;
+    elsif this.kind = 'document' then
       select * into source from document d where d.subject_key = this.subject_key and d.id = this.document_id;
       data := source.content;
       input_type := source.type;
       moment := coalesce(source.document_date, source.created_at);
     end if;
     if data is null then
-      update job j set waits = false where j.subject_key = this.subject_key and j.id = this.id;
+      perform _ask_nothing(this.subject_key, this.id);
       continue;
     end if;
     digest := sha256(convert_to(data, 'UTF8'));
-    insert into job_answer as a (subject_key, job_id, project_id, text_sha256, attempts, worker, locked_until)
-    values (this.subject_key, this.id, this.project_id, digest, 1, pg_backend_pid(), clock_timestamp() + time_limit + interval '1 minute')
-    on conflict on constraint job_answer_pkey do update
-    set status = 'asking', attempts = a.attempts + 1, worker = excluded.worker, locked_until = excluded.locked_until,
-        text_sha256 = digest,
+    update job_answer a
+    set text_sha256 = digest,
         piece = case when a.text_sha256 = digest then a.piece else 0 end,
-        extraction = case when a.text_sha256 = digest then a.extraction else excluded.extraction end
+        extraction = case when a.text_sha256 = digest then a.extraction else '{"fields": [], "memories": [], "notes": []}' end
+    where a.subject_key = this.subject_key and a.job_id = this.id
     returning a.piece into piece;
     fields := profile_schema_get() -> 'fields';
-    subject_name := _subject_name(this.subject_key);
     instructions := array[project_setting('extraction_instructions') #>> '{}',
                           (select s.entity_context from subject s where s.subject_key = this.subject_key)];
     return next;
   end loop;
 end
+$$;
+
+-- An endpoint answers again.
+create function _endpoint_answered(endpoint uuid) returns void
+language sql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+  update model_endpoint e set failures = 0, paused_until = null, error = null, updated_at = clock_timestamp()
+  where e.id = endpoint and e.failures > 0
 $$;
 
 -- Keeps what was found in a piece. With the last one the job is ready to be run.
@@ -217,8 +288,7 @@ as $$
 declare
   this job_answer;
 begin
-  update model_endpoint e set failures = 0, paused_until = null, error = null, updated_at = clock_timestamp()
-  where e.id = endpoint and e.failures > 0;
+  perform _endpoint_answered(endpoint);
   perform from job j where j.subject_key = key and j.id = asked for no key update;
   update job_answer a
   set piece = a.piece + 1, pieces = _ask_answered.pieces, attempts = 0, run_after = clock_timestamp(), worker = null, locked_until = null,
@@ -231,6 +301,7 @@ begin
         'tokens', jsonb_build_object(
           'prompt', coalesce((a.extraction #>> '{tokens,prompt}')::bigint, 0) + (reading #>> '{tokens,prompt}')::bigint,
           'completion', coalesce((a.extraction #>> '{tokens,completion}')::bigint, 0) + (reading #>> '{tokens,completion}')::bigint))
+        || jsonb_strip_nulls(jsonb_build_object('summary', reading -> 'summary', 'memory_ids', a.extraction -> 'memory_ids'))
   where a.subject_key = key and a.job_id = asked and a.status = 'asking' and a.worker = pg_backend_pid()
   returning * into this;
   if this.status = 'done' then
@@ -281,10 +352,7 @@ begin
       status = case answer.status when 'failed' then 'failed' else j.status end,
       finished_at = case answer.status when 'failed' then clock_timestamp() end
   where j.subject_key = key and j.id = asked;
-  if this.kind = 'document' then
-    update document d set status = case answer.status when 'failed' then 'failed' else 'queued' end, error = cause
-    where d.subject_key = key and d.id = this.document_id;
-  end if;
+  perform _job_document_status(this, case answer.status when 'failed' then 'failed' else 'queued' end, cause);
 end
 $$;
 
@@ -313,8 +381,8 @@ set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 begin
   configured := _chat_endpoint() is not null;
-  select count(*) into waiting from job j where j.project_id = _project() and j.status = 'queued' and j.waits;
-  select count(*) into asking from job_answer a where a.project_id = _project() and a.status = 'asking';
+  select count(*) into waiting from job j where j.project_id = _project() and j.status = 'queued' and j.waits and j.kind <> 'embed';
+  select count(*) into asking from job_answer a where a.project_id = _project() and a.status = 'asking' and a.service = 'chat';
   select e.failures, e.paused_until, e.error into failures, paused_until, error from model_endpoint e where e.id = _chat_endpoint();
   failures := coalesce(failures, 0);
 end

@@ -150,6 +150,23 @@ begin
 end
 $$;
 
+-- The vector of the question, where the caller has embedded it.
+create function memory_profile_http._embedding_member(body jsonb) returns real[]
+language plpgsql stable
+set search_path = pg_catalog, memory_profile_http, memory_profile, pg_temp
+as $$
+declare
+  items constant jsonb := _array_member(body, 'embedding', 1, 16000);
+begin
+  if items is null then
+    return null;
+  elsif exists (select from jsonb_array_elements(items) item where jsonb_typeof(item) <> 'number' or abs(item::numeric) > 1e30) then
+    perform _invalid('embedding', 'must be an array of numbers');
+  end if;
+  return array(select value::real from jsonb_array_elements_text(items) with ordinality item (value, place) order by place);
+end
+$$;
+
 -- An array of strings, if need be from a few choices.
 create function memory_profile_http._strings_member(
   body jsonb, name text, choices text[] default null, lowest integer default 0, highest integer default null, place text default '') returns text[]

@@ -91,7 +91,8 @@ $$;
 -- Runs a search over some subjects, or over all that the key may see, and renders it with the extras asked for.
 create function memory_profile_http._search(
   subjects text[], q text, threshold double precision, filters jsonb, max_results integer, mode text default 'memories',
-  include jsonb default '{}', filepath text default null, rerank boolean default false, rewrite_query boolean default false) returns jsonb
+  include jsonb default '{}', filepath text default null, rerank boolean default false, rewrite_query boolean default false,
+  embedding real[] default null) returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, memory_profile_http, memory_profile, pg_temp
 as $$
@@ -112,12 +113,12 @@ begin
                                         'position', substr(c.id, length(c.document_id) + 2)::integer) order by c.similarity desc, c.id)
     into passages
     from unnest(coalesce(subjects, array[null::text])) scope (subject)
-    cross join lateral memory_search(scope.subject, q, 0, filters, 100, 'documents') c;
+    cross join lateral memory_search(scope.subject, q, 0, filters, 100, 'documents', embedding => _search.embedding) c;
   end if;
   with found as (
     select r.*, subject_key(r.subject) as subject_key, row_number() over (order by r.similarity desc, r.ordinality) as rank
     from unnest(coalesce(subjects, array[null::text])) scope (subject)
-    cross join lateral memory_search(scope.subject, q, threshold, filters, depth, mode, with_forgotten, rerank, rewrite_query)
+    cross join lateral memory_search(scope.subject, q, threshold, filters, depth, mode, with_forgotten, rerank, rewrite_query, _search.embedding)
       with ordinality r (id, memory, chunk, similarity, metadata, version, updated_at, subject, kind, is_static, root_id, document_id,
                          created_at, score, ordinality)
   ), kept as (
@@ -173,7 +174,7 @@ begin
   answer.body := _search(
     _container_tags(body), q, _number_member(body, 'threshold', 0, 1, 0.6), _filters_member(body),
     _integer_member(body, 'limit', 1, 100, 10), mode, include, _string_member(body, 'filepath'),
-    _boolean_member(body, 'rerank'), _boolean_member(body, 'rewriteQuery'));
+    _boolean_member(body, 'rerank'), _boolean_member(body, 'rewriteQuery'), _embedding_member(body));
   return answer;
 end
 $$;
@@ -215,7 +216,7 @@ begin
   end if;
   answer.body := jsonb_build_object('profile', profile - array(select key from jsonb_object_keys(profile) key where key <> all (sections)));
   if q is not null then
-    answer.body := answer.body || jsonb_build_object('searchResults', _search(array[tag], q, threshold, filters, 10));
+    answer.body := answer.body || jsonb_build_object('searchResults', _search(array[tag], q, threshold, filters, 10, embedding => _embedding_member(body)));
   end if;
   return answer;
 end

@@ -383,6 +383,7 @@ declare
   only_matching constant boolean := _boolean_member(body, 'onlyMatchingChunks');
   rerank constant boolean := _boolean_member(body, 'rerank');
   rewrite_query constant boolean := _boolean_member(body, 'rewriteQuery');
+  q_embedding constant real[] := _embedding_member(body);
   results jsonb;
   answer response;
 begin
@@ -393,7 +394,7 @@ begin
   with found as (
     select subject_key(r.subject) as subject_key, r.document_id, substr(r.id, length(r.document_id) + 2)::integer as position, r.similarity
     from unnest(coalesce(tags, array[null::text])) scope (subject)
-    cross join lateral memory_search(scope.subject, q, threshold, filters, 1000, 'documents', false, rerank, rewrite_query) r
+    cross join lateral memory_search(scope.subject, q, threshold, filters, 1000, 'documents', false, rerank, rewrite_query, q_embedding) r
   ), hit as (
     select f.subject_key, f.document_id, max(f.similarity) as score, array_agg(f.position) as positions
     from found f

@@ -5,8 +5,8 @@ grant usage on schema memory_profile to public;
 grant select on project, embedding_model, model_endpoint to memory_profile_user;
 grant update (settings) on project to memory_profile_user;
 grant select, insert, update, delete on
-  subject, event, notification, memory, memory_relation, decision, memory_embedding, memory_signature, memory_source, profile_schema, document, chunk,
-  chunk_embedding, chunk_signature, message, job, job_answer, webhook_delivery
+  subject, event, notification, memory, memory_relation, decision, memory_embedding, memory_signature, memory_source, profile_schema,
+  document, chunk, chunk_embedding, chunk_signature, embedding_refusal, message, job, job_answer, model_summary, webhook_delivery
   to memory_profile_user;
 grant select, update on sequence job_turn to memory_profile_user;
 -- The secret of a webhook can be written, never read.
@@ -29,7 +29,7 @@ grant execute on function
   project_create(text, jsonb), project_bind(text, name, boolean), project_unbind(text, name), project_drop(text),
   api_key_create(text, text, text[], text[], timestamptz), api_key_revoke(text), embedding_model_verify(text)
   to @extowner@;
--- Who may have the language model called: who can set where it is.
+-- Who may have models called: who can set where they are.
 revoke execute on procedure _ask_models() from public;
 grant execute on procedure _ask_models() to @extowner@;
 grant execute on function _embedding_model_id() to memory_profile_user;

@@ -54,7 +54,13 @@ extension_sql_file!(
 );
 extension_sql_file!("../sql/62_status.sql", name = "status", requires = ["webhooks"]);
 extension_sql_file!("../sql/63_models.sql", name = "models", requires = ["status", _chat_endpoint]);
-extension_sql_file!("../sql/70_http.sql", name = "http", requires = ["models"]);
+extension_sql_file!(
+    "../sql/64_embeddings.sql",
+    name = "embeddings",
+    requires = ["models", _embeddings_endpoint, _unpack_embeddings]
+);
+extension_sql_file!("../sql/65_summaries.sql", name = "summaries", requires = ["embeddings"]);
+extension_sql_file!("../sql/70_http.sql", name = "http", requires = ["summaries"]);
 extension_sql_file!("../sql/70_http_members.sql", name = "http_members", requires = ["http"]);
 extension_sql_file!("../sql/71_http_supermemory.sql", name = "http_supermemory", requires = ["http_members"]);
 extension_sql_file!(

@@ -10,7 +10,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib/all.sh"
 LOGS=$LOCAL/test
 STAGE_LIMIT=${STAGE_LIMIT:-1200}
 
-STAGES=(format clippy crates benches build_main library build_16 build_18 regress_main regress_16 regress_18 clients http model docs dump concurrency concurrency_index
+STAGES=(format clippy crates benches build_main library build_16 build_18 regress_main regress_16 regress_18 clients http model embeddings
+  tls docs dump concurrency concurrency_index
   crash crash_index crash_worker webhooks upgrade)
 SOAK_STAGES=(build_main soak soak_index soak_worker soak_input soak_avx512 soak_miri)
 
@@ -79,6 +80,8 @@ stage_concurrency() { "$REPO/tests/concurrency/run.sh"; }
 stage_concurrency_index() { "$REPO/tests/concurrency/scoped_vector.sh"; }
 stage_crash_index() { "$REPO/tests/crash/scoped_vector.sh"; }
 stage_model() { "$REPO/tests/model/run.sh"; }
+stage_embeddings() { "$REPO/tests/embeddings/run.sh"; }
+stage_tls() { "$REPO/tests/tls/run.sh"; }
 stage_crash() { "$REPO/tests/crash/run.sh"; }
 stage_crash_worker() { "$REPO/tests/crash/worker.sh"; }
 stage_webhooks() { "$REPO/tests/webhooks/run.sh"; }

@@ -1,5 +1,7 @@
 //! The local embedding model of this backend: found by name, mapped once, shared with every other backend.
 
+mod asked;
+
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -27,7 +29,7 @@ thread_local! {
 
 /// Runs `work` with the configured model, or returns `None` where none is installed, and says so once per session.
 fn with_model<T>(work: impl FnOnce(&Model, &mut Scratch) -> T) -> Result<Option<T>> {
-    let Some(name) = gucs::embedding_model() else { return Ok(None) };
+    let Some(name) = gucs::embedding_model().filter(|_| !gucs::is_embedding_model_remote()) else { return Ok(None) };
     let path = model_path(&name)?;
     let cached = CACHED.take().filter(|cached| cached.path == path);
     let mut cached = match cached {
@@ -94,21 +96,25 @@ fn warn_once(name: &str, path: PathBuf) {
     WARNED.set(Some(path));
 }
 
-/// The configured model: its name, dimension and the sha-256 of its checkpoint; no row where none is installed.
+/// The configured model: its name, dimension and the sha-256 of its checkpoint, which a remote one has not; no row where
+/// none is installed or set up.
 #[pg_extern(stable, parallel_restricted)]
 fn _embedding_model()
--> Result<TableIterator<'static, (name!(name, String), name!(dimension, i32), name!(sha256, String))>> {
-    let row = with_model(|model, _| {
-        let sha256: String = model.sha256().iter().map(|byte| format!("{byte:02x}")).collect();
-        (model.dimension() as i32, sha256)
-    })?;
+-> Result<TableIterator<'static, (name!(name, String), name!(dimension, i32), name!(sha256, Option<String>))>> {
+    let row = match gucs::embeddings() {
+        Some(remote) => Some((remote.dimension as i32, None)),
+        None => with_model(|model, _| {
+            let sha256: String = model.sha256().iter().map(|byte| format!("{byte:02x}")).collect();
+            (model.dimension() as i32, Some(sha256))
+        })?,
+    };
     // By the name of the setting, which is what a search looks for: a pack may call itself something else.
     let name = gucs::embedding_model();
     Ok(TableIterator::new(name.zip(row).map(|(name, (dimension, sha256))| (name, dimension, sha256))))
 }
 
 /// What is stored of a text to be found: its vector, the code of the vector and those of its tokens; no row where no
-/// model is installed.
+/// model is installed, or a remote one is asked later.
 #[pg_extern(stable, parallel_restricted, cost = 100000)]
 #[allow(clippy::type_complexity, reason = "pgrx reads the row type from the signature")]
 fn _encode(
@@ -120,6 +126,19 @@ fn _encode(
         let code = SentenceCode::of(&encoding.vector);
         (code.to_bytes(), encoding.vector, encoding.tokens.word_bytes())
     })))
+}
+
+/// Vectors that follow one another as 32-bit floats, little endian, each with its code.
+#[pg_extern(immutable, parallel_safe)]
+#[allow(clippy::type_complexity, reason = "pgrx reads the row type from the signature")]
+fn _unpack_embeddings(
+    packed: &[u8],
+    dimension: i32,
+) -> TableIterator<'static, (name!(place, i32), name!(code, Vec<u8>), name!(embedding, Vec<f32>))> {
+    let values: Vec<f32> = packed.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    let vectors = values.chunks_exact(dimension.max(1).unsigned_abs() as usize);
+    let rows = vectors.zip(1..).map(|(vector, place)| (place, SentenceCode::of(vector).to_bytes(), vector.to_vec()));
+    TableIterator::new(rows.collect::<Vec<_>>())
 }
 
 /// The vector of a question; NULL where no model is installed.
@@ -138,15 +157,50 @@ fn _count_tokens(texts: Vec<String>) -> Result<Vec<i32>> {
     Ok(counted.unwrap_or_else(|| count(&texts, &rules::wording::estimate_tokens)))
 }
 
-/// Whether the configured model is installed; where it is not, this says so once per session.
-pub fn is_installed() -> Result<bool> {
-    Ok(with_model(|_, _| ())?.is_some())
+/// Whether the vector of a question can be known: it is given, or there is a model that the session can ask. Where there
+/// should be one and is not, this says so once per session.
+pub fn is_usable(given: Option<&[f32]>) -> Result<bool> {
+    if given.is_some() {
+        return Ok(true);
+    }
+    match gucs::embeddings() {
+        Some(remote) => Ok(remote.query_timeout.is_some()),
+        None => Ok(with_model(|_, _| ())?.is_some()),
+    }
 }
 
-/// Bytes of the code of a vector of the configured model; none where no model is installed.
+/// How many dimensions the vectors of the configured model have; `None` where there is no model.
+fn dimension() -> Result<Option<usize>> {
+    match gucs::embeddings() {
+        Some(remote) => Ok(Some(remote.dimension)),
+        None => with_model(|model, _| model.dimension()),
+    }
+}
+
+/// Bytes of the code of a vector of the configured model; none where there is no model.
 pub fn code_len() -> Result<usize> {
-    let dimension = with_model(|model, _| model.dimension())?;
-    Ok(dimension.map_or(0, |dimension| kernels::sign_code_len(dimension) + size_of::<f32>()))
+    Ok(dimension()?.map_or(0, |dimension| kernels::sign_code_len(dimension) + size_of::<f32>()))
+}
+
+/// The vector of a question that a caller gives, of length one; an error where it cannot be compared with any.
+pub fn given(vector: &[f32]) -> Result<Vec<f32>> {
+    let Some(dimension) = dimension()? else {
+        return Err(report(
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            "there is no embedding model to compare the vector of the question with",
+        )
+        .set_hint("Set memory_profile.embedding_model to the model that the vector is of."));
+    };
+    if vector.len() != dimension {
+        return Err(report(
+            PgSqlErrorCode::ERRCODE_DATA_EXCEPTION,
+            format!("the vector of the question has {} dimensions, not {dimension}", vector.len()),
+        )
+        .set_detail("It is compared with those of the model that memory_profile.embedding_model names."));
+    }
+    rules::vectors::normalised(vector).ok_or_else(|| {
+        report(PgSqlErrorCode::ERRCODE_DATA_EXCEPTION, "the vector of the question is zero, or holds what is no number")
+    })
 }
 
 /// A question as the model sees it, ready to be compared with what is stored of texts.
@@ -161,15 +215,22 @@ pub struct Meaning {
     token_scales: Vec<f32>,
 }
 
-/// The meaning of a question; `None` where no model is installed.
-pub fn understand(question: &str) -> Result<Option<Meaning>> {
+/// The meaning of a question, whose vector may be given; `None` where it cannot be known.
+pub fn understand(question: &str, given: Option<&[f32]>) -> Result<Option<Meaning>> {
+    if let Some(vector) = given {
+        return Ok(Some(Meaning::of_vector(vector.to_vec())));
+    }
+    if let Some(remote) = gucs::embeddings() {
+        return Ok(remote
+            .query_timeout
+            .and_then(|timeout| asked::vector(&remote, question, timeout))
+            .map(Meaning::of_vector));
+    }
     let encoding = with_model(|model, scratch| model.encode_query(question, Output::Vectors, scratch))?;
     Ok(encoding.map(|encoding| {
         let kernels = kernels::best();
         let vectors = &encoding.token_vectors;
         let dimension = encoding.vector.len();
-        let mut coded = vec![0; dimension];
-        let scale = kernels.quantize(&encoding.vector, &mut coded);
         // Punctuation means nothing; a question of nothing else keeps it.
         let words = (0..vectors.len()).filter(|at| !vectors.is_punctuation(*at)).count();
         let (mut tokens, mut token_scales) = (Vec::new(), Vec::new());
@@ -178,11 +239,18 @@ pub fn understand(question: &str) -> Result<Option<Meaning>> {
             tokens.resize(from + dimension, 0);
             token_scales.push(kernels.quantize(vectors.vector(at), &mut tokens[from..]));
         }
-        Meaning { vector: encoding.vector, coded, scale, tokens, token_scales }
+        Meaning { tokens, token_scales, ..Meaning::of_vector(encoding.vector) }
     }))
 }
 
 impl Meaning {
+    /// That of a vector of which no tokens are known: late interaction has nothing to say of it.
+    fn of_vector(vector: Vec<f32>) -> Self {
+        let mut coded = vec![0; vector.len()];
+        let scale = kernels::best().quantize(&vector, &mut coded);
+        Meaning { vector, coded, scale, tokens: Vec::new(), token_scales: Vec::new() }
+    }
+
     /// Bytes of the stored code of a vector that this one can be compared with.
     pub fn code_len(&self) -> usize {
         kernels::sign_code_len(self.vector.len())

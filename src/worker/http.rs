@@ -7,8 +7,9 @@
 //!
 //! No transaction may be open while one waits: whoever calls sees to that.
 
+use std::cell::RefCell;
 use std::io;
-use std::sync::OnceLock;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -20,8 +21,10 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
+use crate::gucs;
+
 /// Bytes of an answer's body; beyond it the answer is refused, since it has to fit into memory.
-const MAX_BODY: u64 = 8 << 20;
+pub const MAX_BODY: u64 = 8 << 20;
 
 /// What the thread may need beyond the time limit, to say that it has passed.
 pub const GRACE: Duration = Duration::from_secs(2);
@@ -58,6 +61,8 @@ pub enum HttpError {
     Protocol,
     /// The host has an address that may not be called.
     PrivateAddress,
+    /// The certificates that an administrator wants trusted cannot be read.
+    Authorities,
 }
 
 impl std::fmt::Display for HttpError {
@@ -73,6 +78,9 @@ impl std::fmt::Display for HttpError {
             HttpError::Protocol => write!(f, "the answer is not HTTP"),
             HttpError::PrivateAddress => {
                 write!(f, "the address is one of this machine, of a private network, or reserved")
+            }
+            HttpError::Authorities => {
+                write!(f, "the file of memory_profile.ca_file holds no certificate that can be read")
             }
         }
     }
@@ -100,7 +108,11 @@ pub fn start(
     done: impl FnOnce(Result<Reply, HttpError>) + Send + 'static,
 ) -> Result<(), HttpError> {
     let request = request(url, headers, body)?;
-    undisturbed(move || done(exchange(request, timeout, destinations)))
+    let agent = agent(destinations, gucs::ca_file()).map_err(|cause| {
+        pgrx::log!("memory_profile: cannot use the file of memory_profile.ca_file: {cause}");
+        HttpError::Authorities
+    })?;
+    undisturbed(move || done(exchange(&agent, request, timeout)))
 }
 
 /// Whether a background worker was told to end. A session that is told so is ended by the check for interrupts.
@@ -138,20 +150,45 @@ fn request(url: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Request, 
     request.body(body.to_vec()).map_err(|_| HttpError::Header)
 }
 
-/// One agent of each kind for the life of the process, so that connections are kept open and the system's certificates are
-/// read once. A connection that is kept open is one that was allowed.
-fn agent(destinations: Destinations) -> &'static Agent {
-    static ANY: OnceLock<Agent> = OnceLock::new();
-    static PUBLIC: OnceLock<Agent> = OnceLock::new();
-    match destinations {
-        Destinations::Any => ANY.get_or_init(|| config().into()),
-        Destinations::Public => {
-            PUBLIC.get_or_init(|| Agent::with_parts(config(), DefaultConnector::default(), PublicResolver::default()))
-        }
-    }
+/// Whose certificates are trusted, besides the system's: the file, and when it was last changed.
+#[derive(PartialEq)]
+struct Authorities {
+    file: Option<PathBuf>,
+    changed: Option<SystemTime>,
 }
 
-fn config() -> Config {
+/// One agent of each kind, which keeps connections open. A connection that is kept open is one that was allowed.
+struct Agents {
+    authorities: Authorities,
+    any: Agent,
+    public: Agent,
+}
+
+thread_local! {
+    /// They live until other certificates are to be trusted: reading those of the system takes its time.
+    static AGENTS: RefCell<Option<Agents>> = const { RefCell::new(None) };
+}
+
+fn agent(destinations: Destinations, ca_file: Option<PathBuf>) -> Result<Agent, String> {
+    let changed = ca_file.as_deref().and_then(|file| file.metadata().ok()?.modified().ok());
+    let authorities = Authorities { file: ca_file, changed };
+    let agents = match AGENTS.take().filter(|agents| agents.authorities == authorities) {
+        Some(agents) => agents,
+        None => {
+            let config = config(root_certificates(authorities.file.as_deref())?);
+            let public = Agent::with_parts(config.clone(), DefaultConnector::default(), PublicResolver::default());
+            Agents { authorities, any: config.into(), public }
+        }
+    };
+    let agent = match destinations {
+        Destinations::Any => agents.any.clone(),
+        Destinations::Public => agents.public.clone(),
+    };
+    AGENTS.set(Some(agents));
+    Ok(agent)
+}
+
+fn config(root_certificates: RootCerts) -> Config {
     Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
@@ -159,7 +196,7 @@ fn config() -> Config {
         // The environment of the server decides nothing about where its data goes.
         .proxy(None)
         .user_agent(concat!("memory_profile/", env!("CARGO_PKG_VERSION")))
-        .tls_config(TlsConfig::builder().root_certs(root_certificates()).build())
+        .tls_config(TlsConfig::builder().root_certs(root_certificates).build())
         .build()
 }
 
@@ -179,15 +216,23 @@ impl Resolver for PublicResolver {
     }
 }
 
-/// The certificates that the system trusts, an administrator's own among them, or Mozilla's where the system has none.
-fn root_certificates() -> RootCerts {
-    let found = rustls_native_certs::load_native_certs().certs;
+/// The certificates that the system trusts, an administrator's own among them, or Mozilla's where the system has none, and
+/// those of a file.
+fn root_certificates(ca_file: Option<&Path>) -> Result<RootCerts, String> {
+    let mut found = rustls_native_certs::load_native_certs().certs;
+    if let Some(file) = ca_file {
+        let own = rustls_native_certs::load_certs_from_paths(Some(file), None);
+        if own.certs.is_empty() {
+            let cause = own.errors.first().map_or("it has no certificates".to_owned(), ToString::to_string);
+            return Err(format!("{}: {cause}", file.display()));
+        }
+        found.extend(own.certs);
+    }
     let certificates: Vec<_> = found.iter().map(|found| Certificate::from_der(found).to_owned()).collect();
-    if certificates.is_empty() { RootCerts::WebPki } else { RootCerts::new_with_certs(&certificates) }
+    Ok(if certificates.is_empty() { RootCerts::WebPki } else { RootCerts::new_with_certs(&certificates) })
 }
 
-fn exchange(request: Request, timeout: Duration, destinations: Destinations) -> Result<Reply, HttpError> {
-    let agent = agent(destinations);
+fn exchange(agent: &Agent, request: Request, timeout: Duration) -> Result<Reply, HttpError> {
     let request = agent.configure_request(request).timeout_global(Some(timeout)).build();
     let mut response = agent.run(request).map_err(cause)?;
     let retry_after = response.headers().get("retry-after").and_then(|value| pause(value.to_str().ok()?));
@@ -251,6 +296,10 @@ mod tests {
             String::from_utf8(read).unwrap()
         });
         (url, server)
+    }
+
+    fn exchange(request: Request, timeout: Duration, destinations: Destinations) -> Result<Reply, HttpError> {
+        super::exchange(&agent(destinations, None).unwrap(), request, timeout)
     }
 
     fn send(answer: impl Into<Vec<u8>>, delay: Duration) -> (Result<Reply, HttpError>, String) {

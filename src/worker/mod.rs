@@ -1,11 +1,15 @@
 //! The background worker: for each database that the administrator named, processes that run the job queue after commit,
-//! one that sends webhooks, and one that asks the language model.
+//! one that sends webhooks, and one that asks models.
 //!
 //! It is a convenience. The same jobs run by `CALL memory_profile.run_jobs()` from any client, so that the product is
 //! whole where nobody may preload a library.
 
-pub mod http;
+mod chat;
+pub mod embeddings;
+mod endpoint;
+mod http;
 mod models;
+mod under_way;
 mod webhooks;
 
 use std::cell::OnceCell;
@@ -98,7 +102,7 @@ pub extern "C-unwind" fn memory_profile_webhooks_main(index: pg_sys::Datum) {
     live(index, || sender.work());
 }
 
-/// The life of the process that asks the language model.
+/// The life of the process that asks models.
 #[pg_guard]
 #[unsafe(no_mangle)]
 #[allow(unsafe_code)]

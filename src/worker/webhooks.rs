@@ -4,16 +4,13 @@
 //! Deliveries are claimed in one transaction, and the outcome of each is recorded in another; while requests are under way
 //! no transaction is open. `sql/61_webhooks.sql` has the rules.
 
-use std::collections::HashMap;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender as Answering};
-use std::time::{Duration, Instant};
-
 use pgrx::bgworkers::BackgroundWorker;
 use pgrx::pg_sys::panic::ErrorReportable;
 use pgrx::prelude::*;
 use pgrx::spi::SpiHeapTupleData;
 
-use super::http::{self, Destinations, HttpError, Reply};
+use super::http::{Destinations, HttpError, Reply};
+use super::under_way::{Call, UnderWay};
 use super::{call, is_installed, is_told_to_end};
 use crate::gucs;
 
@@ -23,14 +20,11 @@ const MAX_UNDER_WAY: usize = 32;
 /// Requests under way at once to one webhook.
 const MAX_PER_WEBHOOK: i32 = 8;
 
-/// How often the process looks for signals and new events while requests are under way.
-const STEP: Duration = Duration::from_millis(50);
-
 /// Characters that are kept of what a receiver says is wrong.
 const MAX_EXCERPT: usize = 200;
 
 /// Which event goes to which webhook: the key of a delivery.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy)]
 struct Delivery {
     subject: uuid::Uuid,
     event: i64,
@@ -46,21 +40,11 @@ struct Message {
     body: String,
 }
 
-type Answer = (Delivery, Result<Reply, HttpError>);
-
-/// Requests under way, and where their answers arrive.
+/// Deliveries under way.
+#[derive(Default)]
 pub struct Sender {
     begun: bool,
-    under_way: HashMap<Delivery, Instant>,
-    answering: Answering<Answer>,
-    answers: Receiver<Answer>,
-}
-
-impl Default for Sender {
-    fn default() -> Self {
-        let (answering, answers) = mpsc::channel();
-        Sender { begun: false, under_way: HashMap::new(), answering, answers }
-    }
+    under_way: UnderWay<Delivery>,
 }
 
 impl Sender {
@@ -79,7 +63,9 @@ impl Sender {
             if self.under_way.is_empty() {
                 return;
             }
-            self.receive();
+            for (delivery, answer) in self.under_way.receive() {
+                record(delivery, answer);
+            }
         }
     }
 
@@ -93,59 +79,36 @@ impl Sender {
             ("webhook-timestamp", &sent_at),
             ("webhook-signature", &*message.signature),
         ];
-        let (answering, delivery) = (self.answering.clone(), message.delivery);
-        self.under_way.insert(delivery, Instant::now() + timeout + http::GRACE);
-        // Nobody is there to read an answer when the process ends before it comes.
-        let done = move |answer| drop(answering.send((delivery, answer)));
-        if let Err(cause) = http::start(&message.url, &headers, message.body.as_bytes(), timeout, destinations, done) {
-            self.record(delivery, Err(cause));
+        let body = message.body.as_bytes();
+        let call = Call { url: &message.url, headers: &headers, body, timeout, destinations };
+        if let Err((delivery, cause)) = self.under_way.start(message.delivery, &call) {
+            record(delivery, Err(cause));
         }
     }
+}
 
-    /// Waits a step for an answer and records all that have come, and those that cannot come any more.
-    fn receive(&mut self) {
-        match self.answers.recv_timeout(STEP) {
-            Ok((delivery, answer)) => self.record(delivery, answer),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => (),
+fn record(delivery: Delivery, answer: Result<Reply, HttpError>) {
+    let (status, retry_after, error) = match answer {
+        Ok(reply) if (200..300).contains(&reply.status) => (Some(i32::from(reply.status)), None, None),
+        Ok(reply) => {
+            let error = format!("the receiver answered {}{}", reply.status, excerpt(&reply.body));
+            (Some(i32::from(reply.status)), reply.retry_after.map(|pause| pause.as_secs_f64()), Some(error))
         }
-        while let Ok((delivery, answer)) = self.answers.try_recv() {
-            self.record(delivery, answer);
-        }
-        let now = Instant::now();
-        let overdue: Vec<Delivery> =
-            self.under_way.iter().filter(|(_, deadline)| **deadline < now).map(|(delivery, _)| *delivery).collect();
-        for delivery in overdue {
-            self.record(delivery, Err(HttpError::Timeout));
-        }
-    }
-
-    fn record(&mut self, delivery: Delivery, answer: Result<Reply, HttpError>) {
-        // What was given up as overdue may still come.
-        if self.under_way.remove(&delivery).is_none() {
-            return;
-        }
-        let (status, retry_after, error) = match answer {
-            Ok(reply) if (200..300).contains(&reply.status) => (Some(i32::from(reply.status)), None, None),
-            Ok(reply) => {
-                let error = format!("the receiver answered {}{}", reply.status, excerpt(&reply.body));
-                (Some(i32::from(reply.status)), reply.retry_after.map(|pause| pause.as_secs_f64()), Some(error))
-            }
-            Err(cause) => (None, None, Some(cause.to_string())),
-        };
-        BackgroundWorker::transaction(move || {
-            call(
-                "select memory_profile._webhook_record($1, $2, $3, $4, $5, $6)",
-                &[
-                    pgrx::Uuid::from_bytes(*delivery.subject.as_bytes()).into(),
-                    delivery.event.into(),
-                    pgrx::Uuid::from_bytes(*delivery.webhook.as_bytes()).into(),
-                    status.into(),
-                    retry_after.into(),
-                    error.into(),
-                ],
-            );
-        });
-    }
+        Err(cause) => (None, None, Some(cause.to_string())),
+    };
+    BackgroundWorker::transaction(move || {
+        call(
+            "select memory_profile._webhook_record($1, $2, $3, $4, $5, $6)",
+            &[
+                pgrx::Uuid::from_bytes(*delivery.subject.as_bytes()).into(),
+                delivery.event.into(),
+                pgrx::Uuid::from_bytes(*delivery.webhook.as_bytes()).into(),
+                status.into(),
+                retry_after.into(),
+                error.into(),
+            ],
+        );
+    });
 }
 
 /// The beginning of an answer that says what is wrong.

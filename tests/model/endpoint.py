@@ -63,6 +63,13 @@ def completion(content, finish="stop", refusal=None):
     )
 
 
+def summary(text):
+    """Of the facts of a summary, the last two; with this word among them, something that nobody has said."""
+    facts = [line.removeprefix("- ") for line in text.splitlines()]
+    invented = " Lives in Atlantis." if "#invent" in text else ""
+    return completion(json.dumps({"summary": "Model says: " + ", and ".join(facts[-2:]).lower() + "." + invented}))
+
+
 def right(text):
     return completion(json.dumps({"fields": fields(text), "memories": memories(text)}))
 
@@ -121,7 +128,7 @@ class Endpoint(BaseHTTPRequestHandler):
         self.prompt = request["messages"][0]["content"]
         asked = request["response_format"]["json_schema"]
         self.schema = asked["schema"]
-        status, answer, headers, delay = self.choose(text)
+        status, answer, headers, delay = (200, summary(text), {}, 0) if asked["name"] == "summary" else self.choose(text)
         if self.path != "/v1/chat/completions":
             status, answer = 404, "no such path"
         elif self.headers["Authorization"] != f"Bearer {KEY}":

@@ -48,7 +48,7 @@ SQL
 }
 
 # A column of the last job of a subject that learns: job SUBJECT COLUMN
-job() { sql -At --set subject="$1" <<<"SELECT $2 FROM memory_profile.jobs(:'subject') WHERE kind <> 'embed' ORDER BY created_at DESC LIMIT 1;"; }
+job() { sql -At --set subject="$1" <<<"SELECT $2 FROM memory_profile.jobs(:'subject') WHERE kind IN ('learn', 'document') ORDER BY created_at DESC LIMIT 1;"; }
 
 # shellcheck disable=SC2317 # called by wait_for
 job_is() { [ "$(job "$1" status)" = "$2" ]; }
@@ -188,10 +188,93 @@ test_no_answer_at_all() {
   same 'a time-out is one' 'the language model could not be asked: no answer in time' "$(job hung error)"
 }
 
+# ------------------------------------------------------------------------------------------------------ summaries
+
+summary() { sql -At --set subject="$1" <<<"SELECT memory_profile.profile_summary(:'subject');"; }
+
+# shellcheck disable=SC2317 # called by wait_for
+summary_has() { [[ $(summary "$1") == *"$2"* ]]; }
+
+# Requests for a summary of facts with this word: summaries_asked WORD
+summaries_asked() { asked "$1" | grep -c 'You write the summary' || true; }
+
+add() { sql -At --set subject="$1" --set text="$2" <<<"SELECT memory_profile.memory_add(:'subject', :'text', true);"; }
+
+summary_interval() { sql -Atc "SELECT memory_profile.project_configure('{\"summary_interval\": $1}') IS NOT NULL" >/dev/null; }
+
+# shellcheck disable=SC2317 # called by wait_for
+summaries_are_done() {
+  [ "$(sql -Atc "SELECT count(*) FROM memory_profile.job WHERE kind = 'summary' AND status IN ('queued', 'running')")" = 0 ]
+}
+
+test_summaries() {
+  same 'without the setting nothing is summed up' 0 "$(sql -Atc "SELECT count(*) FROM memory_profile.job WHERE kind = 'summary'")"
+  summary_interval 0
+  local secret
+  add summed 'User plays the bassoon' >/dev/null
+  secret=$(add summed 'User keeps a secret diary')
+  check 'the model sums up what is known' wait_for 10 summary_has summed 'Model says: user keeps a secret diary, and user plays the bassoon.'
+  check 'the jobs are done' wait_for 10 summaries_are_done
+  same 'it is kept with what it was made from' '2|test-model|t' "$(sql -Atc "SELECT cardinality(memory_ids), model, (tokens ->> 'prompt')::integer > 0
+    FROM memory_profile.model_summary WHERE subject_key = memory_profile.subject_key('summed')")"
+  same 'the prompt has no place left open' 0 "$(asked bassoon | grep -c '{{' || true)"
+  local times
+  times=$(summaries_asked bassoon)
+  add summed 'User plays the bassoon' >/dev/null
+  check 'what is known already' wait_for 10 summaries_are_done
+  same 'is not asked about again' "$times" "$(summaries_asked bassoon)"
+
+  # Nothing shows what is forgotten, from the same transaction on.
+  same 'a forgotten memory takes the summary with it at once' 'f|0' "$(sql -At --set id="$secret" <<'SQL'
+BEGIN;
+SELECT memory_profile.memory_forget('summed', :'id') \gset forgotten_
+SELECT memory_profile.profile_summary('summed') LIKE '%diary%',
+       (SELECT count(*) FROM memory_profile.model_summary WHERE subject_key = memory_profile.subject_key('summed'));
+COMMIT;
+SQL
+  )"
+  check 'and there is another one without it' wait_for 10 summary_has summed 'Model says: user plays the bassoon.'
+  sql -c "SELECT memory_profile.memory_add('summed', 'User is in Lisbon for a week', forget_after => now() + interval '4 seconds')" >/dev/null
+  check 'what will expire is summed up' wait_for 3 summary_has summed 'lisbon'
+  check 'until it has expired' wait_for 10 summary_lacks summed lisbon
+  same 'then the other one stands again, or the built-in one' f "$(sql -Atc "SELECT memory_profile.profile_summary('summed') LIKE '%isbon%'")"
+
+  add inventive 'User grows tomatoes #invent' >/dev/null
+  check 'a summary with a name that nothing states' wait_for 10 is_noted inventive
+  same 'is not shown' t "$(sql -Atc "SELECT memory_profile.profile_summary('inventive') LIKE 'User grows tomatoes%'")"
+  check 'and the job says why' grep -q 'it has a name that nothing states' \
+    <(sql -Atc "SELECT result FROM memory_profile.jobs('inventive') WHERE kind = 'summary'")
+
+  add calm 'User builds boats' >/dev/null
+  check 'another subject is summed up' wait_for 10 summary_has calm 'Model says: user builds boats.'
+  summary_interval 3600
+  add calm 'User repairs clocks' >/dev/null
+  sleep 1
+  same 'within the interval the former summary stays' 'Model says: user builds boats.' "$(summary calm)"
+  same 'and the next one waits for it to pass' t "$(sql -Atc "SELECT bool_and(run_after > now() + interval '59 minutes') FROM memory_profile.jobs('calm')
+    WHERE kind = 'summary' AND status = 'queued'")"
+  learn calm 'User sails on Sundays.'
+  settles calm 'done'
+  same 'it holds up no learning' 1 "$(remembers calm 'sails on Sundays')"
+  same 'erasing a subject erases its summary' 0 "$(sql -At <<'SQL'
+SELECT memory_profile.profile_erase('calm') \gset erased_
+SELECT count(*) FROM memory_profile.model_summary WHERE subject_key = memory_profile.subject_key('calm');
+SQL
+  )"
+  summary_interval -1
+}
+
+# shellcheck disable=SC2317 # called by wait_for
+summary_lacks() { ! summary_has "$1" "$2"; }
+
+# shellcheck disable=SC2317 # called by wait_for
+is_noted() { [ "$(sql -Atc "SELECT content IS NULL FROM memory_profile.model_summary WHERE subject_key = memory_profile.subject_key('$1')")" = t ]; }
+
 # --------------------------------------------------------------------------------------------- who may, and may not
 
 test_sessions() {
   test_database without_worker
+  summary_interval -1
   learn session 'In a session. #slowafter1'
   sql -c "CREATE ROLE app LOGIN; GRANT memory_profile_user TO app; SELECT memory_profile.project_bind('default', 'app')" >/dev/null
   PGUSER=app sql -c 'CALL memory_profile.run_jobs()'
@@ -203,7 +286,7 @@ test_sessions() {
     check "nobody sets memory_profile.$setting in a session" grep -q 'cannot be changed now' \
       <(sql -c "SELECT memory_profile.current_project(); SET memory_profile.$setting = 'x'" 2>&1)
   done
-  check 'the model is not asked within a transaction block' grep -q 'cannot be asked within a transaction block' \
+  check 'the model is not asked within a transaction block' grep -q 'models cannot be asked within a transaction block' \
     <(sql -c 'BEGIN' -c 'CALL memory_profile._ask_models()' 2>&1)
   sql -c 'CALL memory_profile.run_jobs()' &
   local caller=$!
@@ -289,6 +372,7 @@ test_cluster model "$pg_config" "shared_preload_libraries = 'memory_profile'" "m
   "log_statement = 'all'" "log_min_messages = 'debug1'"
 trap 'stop_endpoint; end_test_clusters' EXIT
 test_database "$DATABASE"
+summary_interval -1
 
 test_what_the_model_finds
 test_conversation
@@ -300,6 +384,7 @@ test_passing_failures
 test_bad_answers
 test_poison
 test_no_answer_at_all
+test_summaries
 test_sessions
 test_key_is_secret
 test_shutdown

@@ -25,9 +25,20 @@ fn memory_search_explain(
     include_forgotten: default!(Option<bool>, "false"),
     rerank: default!(Option<bool>, "false"),
     rewrite_query: default!(Option<bool>, "false"),
+    embedding: default!(Option<Vec<f32>>, "NULL"),
 ) -> Result<JsonB> {
-    let request =
-        request(subject, q, threshold, filters, max_results, search_mode, include_forgotten, rerank, rewrite_query)?;
+    let request = request(
+        subject,
+        q,
+        threshold,
+        filters,
+        max_results,
+        search_mode,
+        include_forgotten,
+        rerank,
+        rewrite_query,
+        embedding,
+    )?;
     let (threshold, limit) = (request.threshold, request.limit);
     // What stays below the threshold has its place as well.
     let request = Request { threshold: 0.0, explained: id, ..request };

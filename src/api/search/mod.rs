@@ -17,6 +17,7 @@ use pgrx::prelude::*;
 
 use self::pipeline::{Request, answer, scoring};
 use crate::api::checks;
+use crate::api::embedding;
 use crate::api::jsonb::StoredJsonb;
 use crate::error::{Result, invalid_parameter};
 
@@ -59,6 +60,7 @@ fn memory_search(
     include_forgotten: default!(Option<bool>, "false"),
     rerank: default!(Option<bool>, "false"),
     rewrite_query: default!(Option<bool>, "false"),
+    embedding: default!(Option<Vec<f32>>, "NULL"),
 ) -> Result<
     TableIterator<
         'static,
@@ -80,8 +82,18 @@ fn memory_search(
         ),
     >,
 > {
-    let request =
-        request(subject, q, threshold, filters, max_results, search_mode, include_forgotten, rerank, rewrite_query)?;
+    let request = request(
+        subject,
+        q,
+        threshold,
+        filters,
+        max_results,
+        search_mode,
+        include_forgotten,
+        rerank,
+        rewrite_query,
+        embedding,
+    )?;
     Spi::connect(|client| {
         let mut hits = answer(client, &request)?.hits;
         hits.truncate(request.limit);
@@ -101,6 +113,7 @@ fn request<'a>(
     include_forgotten: Option<bool>,
     rerank: Option<bool>,
     rewrite_query: Option<bool>,
+    embedding: Option<Vec<f32>>,
 ) -> Result<Request<'a>> {
     let filter = filters.map(|filters| checks::parse_filters(&filters)).transpose()?;
     Ok(Request {
@@ -113,6 +126,7 @@ fn request<'a>(
         rewrite: rewrite_query.unwrap_or(false),
         threshold: check_threshold(threshold.unwrap_or(0.6))?,
         limit: check_limit(max_results.unwrap_or(10))?,
+        embedding: embedding.map(|vector| embedding::given(&vector)).transpose()?,
         explained: None,
     })
 }

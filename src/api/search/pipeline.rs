@@ -54,6 +54,8 @@ pub struct Request<'a> {
     pub rewrite: bool,
     pub threshold: f64,
     pub limit: usize,
+    /// The vector of the question, if the caller has it.
+    pub embedding: Option<Vec<f32>>,
     /// The id of a text that is scored whether or not it is among the best.
     pub explained: Option<&'a str>,
 }
@@ -112,7 +114,7 @@ struct Asked {
 
 /// Answers a question.
 pub fn answer(client: &SpiClient<'_>, request: &Request<'_>) -> Result<Answers> {
-    let scope = scope(client, request.subject)?;
+    let scope = scope(client, request)?;
     let lexemes = lexemes(client, request.question, &scope)?;
     let mut answers = Answers { hits: Vec::new(), stages: Stages::default(), subjects: 0, searched: 0 };
     let mut clock = Clock::start();
@@ -273,8 +275,8 @@ fn rank(containers: &[Container<'_, PoolTexts<'_>>], places: &[Place], late: &[L
 }
 
 /// Reads where to look. Fails where no project is established.
-fn scope(client: &SpiClient<'_>, subject: Option<&str>) -> Result<Scope> {
-    let rows = select(client, queries::SCOPE, &[subject.into(), gucs::embedding_model().into()])?;
+fn scope(client: &SpiClient<'_>, request: &Request<'_>) -> Result<Scope> {
+    let rows = select(client, queries::SCOPE, &[request.subject.into(), gucs::embedding_model().into()])?;
     let row = rows.first();
     let settings: JsonB = required(row.get(4))?;
     Ok(Scope {
@@ -283,8 +285,8 @@ fn scope(client: &SpiClient<'_>, subject: Option<&str>) -> Result<Scope> {
         text_search_config: required(row.get(3))?,
         model: scoring(&settings)?,
         now: required(row.get(5))?,
-        // Of a model that is not installed there may be vectors, but none of the question.
-        vectors: if embedding::is_installed()? { optional(row.get(6))? } else { None },
+        // Of a model that is not at hand there may be vectors, but none of the question.
+        vectors: if embedding::is_usable(request.embedding.as_deref())? { optional(row.get(6))? } else { None },
     })
 }
 
@@ -346,7 +348,7 @@ fn ask(
     };
     let meaning = match (scope.vectors, meaning) {
         (Some(_), Some(meaning)) if named.spoken == request.question => Some(meaning),
-        (Some(_), _) => embedding::understand(&named.spoken)?,
+        (Some(_), _) => embedding::understand(&named.spoken, request.embedding.as_deref())?,
         (None, _) => None,
     };
     let today = i32::try_from(scope.now.div_euclid(MICROS_PER_DAY)).unwrap_or(i32::MAX);

@@ -62,7 +62,7 @@ fn nearest(client: &SpiClient<'_>, request: &Request<'_>, scope: &Scope) -> Resu
     if all(client, scope, Some(most + 1))?.len() <= most {
         return Ok(None);
     }
-    let Some(meaning) = embedding::understand(request.question)? else { return Ok(None) };
+    let Some(meaning) = embedding::understand(request.question, request.embedding.as_deref())? else { return Ok(None) };
     let limit = i64::try_from(most * TEXTS_PER_SUBJECT).unwrap_or(i64::MAX);
     let mut texts: Vec<(f64, [u8; 16])> = Vec::new();
     for side in request.sides {

@@ -21,5 +21,6 @@ pub mod signature;
 pub mod summary;
 pub mod supersede;
 pub mod time;
+pub mod vectors;
 pub mod webhook;
 pub mod wording;

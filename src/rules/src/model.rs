@@ -7,6 +7,7 @@
 mod answer;
 mod pieces;
 mod request;
+pub mod summary;
 
 #[cfg(test)]
 mod tests;
@@ -69,6 +70,8 @@ pub enum BadAnswer {
     NotJson,
     /// The JSON is not what the schema asked for; with what is wrong.
     WrongShape(&'static str),
+    /// It says what it was not told; with what gives it away.
+    Unbelievable(&'static str),
 }
 
 impl fmt::Display for BadAnswer {
@@ -79,6 +82,7 @@ impl fmt::Display for BadAnswer {
             BadAnswer::CutOff => f.write_str("the answer was cut off"),
             BadAnswer::NotJson => f.write_str("the answer is not JSON"),
             BadAnswer::WrongShape(what) => write!(f, "the answer does not follow the schema: {what}"),
+            BadAnswer::Unbelievable(what) => write!(f, "the answer is not believed: {what}"),
         }
     }
 }

@@ -16,6 +16,29 @@ const KINDS: [&str; 4] = ["fact", "preference", "event", "context"];
 ///
 /// What is wrong with one memory or field leaves that one out; what is wrong with the whole is an error.
 pub fn read(body: &[u8], question: &Question<'_>, piece: &Piece, messages: &[Message]) -> Result<Answer, BadAnswer> {
+    let Completion { said: found, tokens } = completion(body)?;
+    let found = found.as_object().ok_or(BadAnswer::WrongShape("it is no object"))?;
+    let memories =
+        found.get("memories").and_then(Value::as_array).ok_or(BadAnswer::WrongShape("it has no memories"))?;
+    let no_fields = Vec::new();
+    let fields = match found.get("fields") {
+        None if question.input.schema.is_empty() => &no_fields,
+        fields => fields.and_then(Value::as_array).ok_or(BadAnswer::WrongShape("it has no fields"))?,
+    };
+    let mut answer = Answer { tokens, ..Answer::default() };
+    answer.read_memories(memories, question, piece, messages)?;
+    answer.read_fields(fields, question)?;
+    Ok(answer)
+}
+
+/// What a model said, and the tokens of the request and of the answer.
+pub(super) struct Completion {
+    pub said: Value,
+    pub tokens: (u64, u64),
+}
+
+/// The JSON that a model said in the answer of a chat-completions endpoint.
+pub(super) fn completion(body: &[u8]) -> Result<Completion, BadAnswer> {
     let body: Value = serde_json::from_slice(body).map_err(|_| BadAnswer::NotACompletion)?;
     let choice = &body["choices"][0];
     let message = choice["message"].as_object().ok_or(BadAnswer::NotACompletion)?;
@@ -26,23 +49,12 @@ pub fn read(body: &[u8], question: &Question<'_>, piece: &Piece, messages: &[Mes
         return Err(BadAnswer::CutOff);
     }
     let text = message.get("content").and_then(Value::as_str).ok_or(BadAnswer::NotACompletion)?;
-    let found: Value = serde_json::from_str(unfenced(text))
+    let said = serde_json::from_str(unfenced(text))
         .map_err(|cause| if cause.is_eof() { BadAnswer::CutOff } else { BadAnswer::NotJson })?;
-    let found = found.as_object().ok_or(BadAnswer::WrongShape("it is no object"))?;
-    let memories =
-        found.get("memories").and_then(Value::as_array).ok_or(BadAnswer::WrongShape("it has no memories"))?;
-    let no_fields = Vec::new();
-    let fields = match found.get("fields") {
-        None if question.input.schema.is_empty() => &no_fields,
-        fields => fields.and_then(Value::as_array).ok_or(BadAnswer::WrongShape("it has no fields"))?,
-    };
-    let mut answer = Answer {
+    Ok(Completion {
+        said,
         tokens: (count(&body["usage"]["prompt_tokens"]), count(&body["usage"]["completion_tokens"])),
-        ..Answer::default()
-    };
-    answer.read_memories(memories, question, piece, messages)?;
-    answer.read_fields(fields, question)?;
-    Ok(answer)
+    })
 }
 
 /// The text inside a fence of Markdown, which models like to put around JSON when nothing keeps them from it.

@@ -14,15 +14,17 @@ const EXTRACTION: &str = include_str!("prompts/extraction.md");
 
 /// The body of a request to a chat-completions endpoint.
 pub fn request(question: &Question<'_>, piece: &Piece) -> Value {
+    chat(question.model, &prompt(question), &piece.text, "extraction", schema(question))
+}
+
+/// The body of a request that hands a prompt and a text to a model and wants an answer of this schema.
+pub(super) fn chat(model: &str, prompt: &str, text: &str, name: &str, schema: Value) -> Value {
     json!({
-        "model": question.model,
-        "messages": [
-            {"role": "system", "content": prompt(question)},
-            {"role": "user", "content": piece.text},
-        ],
+        "model": model,
+        "messages": [{"role": "system", "content": prompt}, {"role": "user", "content": text}],
         "response_format": {
             "type": "json_schema",
-            "json_schema": {"name": "extraction", "strict": true, "schema": schema(question)},
+            "json_schema": {"name": name, "strict": true, "schema": schema},
         },
     })
 }
@@ -51,7 +53,7 @@ fn prompt(question: &Question<'_>) -> String {
 }
 
 /// Puts values into the places of a prompt, in one pass: what a value says is never a place.
-fn fill(template: &str, values: &[(&str, &str)]) -> String {
+pub(super) fn fill(template: &str, values: &[(&str, &str)]) -> String {
     let mut filled = String::with_capacity(template.len());
     let mut rest = template;
     while let Some(at) = rest.find("{{") {
@@ -149,7 +151,7 @@ fn schema(question: &Question<'_>) -> Value {
     object(&members)
 }
 
-fn object(members: &[(&str, Value)]) -> Value {
+pub(super) fn object(members: &[(&str, Value)]) -> Value {
     let required: Vec<&str> = members.iter().map(|(name, _)| *name).collect();
     let properties: serde_json::Map<String, Value> =
         members.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
