@@ -302,7 +302,7 @@ begin
   if answer.text_sha256 = sha256(convert_to(data, 'UTF8')) then
     return answer.extraction;
   end if;
-  return _extract(data, input_type, moment, profile_schema_get() -> 'fields', _subject_name(key));
+  return _extract(data, input_type, moment, profile_schema_get() -> 'fields', _subject_name(key), project_setting('language') #>> '{}');
 end
 $$;
 

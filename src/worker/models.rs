@@ -113,6 +113,7 @@ impl Asked {
                 now: self.now,
                 schema: &self.schema,
                 subject_name: self.subject_name.as_deref(),
+                language: None,
             },
             descriptions: &self.descriptions,
             instructions: &instructions,
@@ -352,7 +353,8 @@ impl Request {
     fn without_model(&self, cause: &str) -> Value {
         let model = &self.chat.model;
         let read = |question: &Question<'_>| model::without_model(question, &self.piece, &self.messages);
-        let mut extraction = learning::extraction_json(&self.asked.with_question(model, read), &self.asked.schema);
+        let mut extraction =
+            learning::extraction_json(&self.asked.with_question(model, read), &self.asked.schema, None);
         let note = format!("the language model was of no use ({cause}): the built-in extractor read this instead");
         if let Some(notes) = extraction["notes"].as_array_mut() {
             notes.insert(0, note.into());

@@ -20,5 +20,6 @@ pub mod signature;
 pub mod summary;
 pub mod supersede;
 pub mod time;
+pub mod upload;
 pub mod webhook;
 pub mod wording;
