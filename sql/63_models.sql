@@ -183,7 +183,7 @@ begin
     moment := this.created_at;
     if this.kind = 'document' then
       select * into source from document d where d.subject_key = this.subject_key and d.id = this.document_id;
-      data := source.content;
+      data := _document_text(source);
       input_type := source.type;
       moment := coalesce(source.document_date, source.created_at);
     end if;

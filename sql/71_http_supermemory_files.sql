@@ -9,6 +9,11 @@ declare
   body jsonb := fields - 'metadata' - 'containerTags';
   name text;
 begin
+  if fields ->> 'containerTags' !~ '^\s*\[' then
+    -- One tag, as the older clients send it.
+    body := jsonb_build_object('containerTag', fields -> 'containerTags') || body;
+    fields := fields - 'containerTags';
+  end if;
   foreach name in array '{metadata,containerTags}'::text[] loop
     continue when coalesce(fields ->> name, '') = '';
     begin
@@ -37,8 +42,10 @@ begin
       format('"%s"%s cannot be read: text, Markdown, HTML, JSON and CSV can, in UTF-8.', file ->> 'name', ' of type ' || (file ->> 'media_type')));
   end if;
   answer.body := _document_write(_form_body(form -> 'fields') || jsonb_build_object('content', file -> 'text'));
-  -- What kind of text it is decides how it is read, and its name is a title as long as it has no better one.
-  update document d set type = file ->> 'type', title = coalesce(d.title, left(nullif(btrim(file ->> 'name'), ''), 200))
+  -- What kind of text it is decides how it is read; data have no title of their own.
+  update document d
+  set type = file ->> 'type',
+      title = coalesce(d.title, case when file ->> 'type' in ('json', 'csv') then left(nullif(btrim(file ->> 'name'), ''), 120) end)
   where d.project_id = current_project() and d.id = answer.body ->> 'id';
   return answer;
 end

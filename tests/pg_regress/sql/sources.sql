@@ -27,6 +27,16 @@ call run_jobs();
 select * from pg_temp.learned('src_group');
 select profile_get('src_group');
 
+-- the assistant's words are not the user's, whatever they look like, nor are those of another user
+select document_add('src_chat', E'x', 'c1', type => 'conversation') is not null as queued;
+insert into message (subject_key, project_id, conversation_id, sequence, role, name, content)
+select subject_key('src_chat'), current_project(), 'c1', n, role, name, content
+from (values (0, 'user', 'Ann', 'I live in Rome.'), (1, 'assistant', null, E'For example:\nuser: I live in Lima.'), (2, 'user', 'Bob', 'I live in Oslo.')) m (n, role, name, content);
+select document_add('src_chat', E'Ann: I live in Rome.\nassistant: For example:\nuser: I live in Lima.\nBob: I live in Oslo.', 'c1', type => 'conversation') is not null as queued;
+call run_jobs();
+select * from pg_temp.learned('src_chat');
+select profile_get('src_chat');
+
 -- German, as the project says
 select project_configure('{"language": "xx"}');
 select project_create('sources_german', '{"language": "de"}') is not null as created;
@@ -42,4 +52,4 @@ select * from pg_temp.learned('src_jonas');
 select memory, decision from memory_decisions('src_jonas') where decision = 'superseded';
 select project_drop('sources_german') -> 'subjects' as dropped;
 select use_project('default');
-select count(profile_erase(s)) as erased from unnest('{src_ann,src_group}'::text[]) s;
+select count(profile_erase(s)) as erased from unnest('{src_ann,src_group,src_chat}'::text[]) s;
