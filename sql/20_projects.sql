@@ -227,6 +227,7 @@ as $$
     "profile_limit": 50,
     "text_search_config": "english",
     "inline_embedding_limit": 32,
+    "language": "en",
     "summary_interval": 600,
     "notify": true
   }'::jsonb
@@ -270,12 +271,13 @@ begin
         where setting.value #>> '{}' in (c.cfgname, n.nspname || '.' || c.cfgname))
       when 'keep_forgotten_days' then jsonb_path_exists(setting.value, '$ ? (@.type() == "number" && @ >= 1 && @ <= 36500)')
       when 'profile_buckets' then _check_buckets(setting.value)
+      when 'language' then setting.value #>> '{}' = any (_languages())
       when 'scoring' then _check_scoring(setting.value)
     end;
     if valid is null then
       raise invalid_parameter_value using
         message = format('unknown setting "%s"', setting.key),
-        hint = 'Settings: unknown_fields, unknown_container, profile_limit, inline_embedding_limit, notify, extraction_instructions, summary_interval, text_search_config, keep_forgotten_days, profile_buckets, scoring.';
+        hint = 'Settings: unknown_fields, unknown_container, profile_limit, inline_embedding_limit, notify, extraction_instructions, language, summary_interval, text_search_config, keep_forgotten_days, profile_buckets, scoring.';
     elsif not valid then
       raise invalid_parameter_value using
         message = format('invalid value for setting "%s": %s', setting.key, setting.value);

@@ -142,7 +142,35 @@ $$;
 comment on function message_add(text, text, text, text, text, jsonb, timestamptz) is
   'Keeps a message of a conversation with the subject and returns its id; it is numbered within the conversation';
 
+-- A conversation as people read it: who says what.
+create function _transcript(messages jsonb) returns text
+language sql immutable parallel safe
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+  select string_agg(format('%s: %s', coalesce(m.value ->> 'name', m.value ->> 'role'), m.value ->> 'content'), E'\n' order by m.ordinality)
+  from jsonb_array_elements(messages) with ordinality m
+  where m.value ->> 'content' <> ''
+$$;
+
 -- Documents --------------------------------------------------------------------------------------------------------------
+
+-- What is learned from a document: of a conversation its messages, whose words no line of another's can be taken for.
+create function _document_text(d document) returns text
+language plpgsql stable
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  messages jsonb;
+begin
+  if d.type = 'conversation' then
+    select jsonb_agg(jsonb_strip_nulls(jsonb_build_object('role', m.role, 'name', m.name, 'content', m.content)) order by m.sequence)
+    into messages
+    from message m
+    where m.subject_key = d.subject_key and m.conversation_id = d.custom_id;
+  end if;
+  return case when _transcript(messages) = d.content then messages::text else d.content end;
+end
+$$;
 
 -- Checksum of all that decides what becomes of a document: the same again is not processed again.
 create function _document_digest(d document) returns bytea

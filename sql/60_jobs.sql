@@ -224,12 +224,19 @@ begin
 end
 $$;
 
--- Texts that one run of an embed job gives vectors to, under half a second of work: as long as it holds the subject's
--- lock, other writers of the subject wait.
+-- Memories that one run of an embed job gives vectors to, under half a second of work: as long as it holds the subject's
+-- lock, other writers of the subject wait, and so do the jobs of others where one process runs them all.
 create function _embed_batch() returns integer
 language sql immutable parallel safe
 as $$
   select 64
+$$;
+
+-- The same for passages of documents, which are as long as several memories: a large document must not hold up small ones.
+create function _embed_chunk_batch() returns integer
+language sql immutable parallel safe
+as $$
+  select 16
 $$;
 
 -- Memories that one run of a job writes, some tens of milliseconds of work without their vectors: as long as it holds the
@@ -486,10 +493,11 @@ as $$
 declare
   model constant smallint := _embedding_model_id();
   memories integer := _embed_memories(key, _embed_batch());
-  chunks integer := _embed_chunks(key, _embed_batch() - memories);
+  chunks integer := case when memories < _embed_batch() then _embed_chunks(key, _embed_chunk_batch()) else 0 end;
+  more constant boolean := memories >= _embed_batch() or chunks >= _embed_chunk_batch();
 begin
   -- The codes of a model of another dimension do not fit where the former ones are.
-  if memories + chunks < _embed_batch() then
+  if not more then
     if exists (select from memory_signature s where s.subject_key = key and _signatures_lack(s.signatures, model)) then
       perform _memories_sign(key, model);
     end if;
@@ -507,7 +515,7 @@ begin
   return coalesce(earlier, '{}') || jsonb_build_object(
     'memories', memories + coalesce((earlier ->> 'memories')::integer, 0),
     'chunks', chunks + coalesce((earlier ->> 'chunks')::integer, 0),
-    'more', memories + chunks >= _embed_batch());
+    'more', more);
 end
 $$;
 
@@ -525,7 +533,7 @@ begin
     select * into source from document d where d.subject_key = this.subject_key and d.id = this.document_id;
     if source.id is not null and source.processed_sha256 is distinct from _document_digest(source) then
       return case when source.task_type = 'memory' then
-          _extraction(this.subject_key, this.id, source.content, source.type, coalesce(source.document_date, source.created_at))
+          _extraction(this.subject_key, this.id, _document_text(source), source.type, coalesce(source.document_date, source.created_at))
         else '{"fields": [], "memories": []}' end
         || jsonb_build_object('digest', encode(_document_digest(source), 'hex'));
     end if;

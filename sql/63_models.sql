@@ -248,7 +248,7 @@ begin
       continue;
     elsif this.kind = 'document' then
       select * into source from document d where d.subject_key = this.subject_key and d.id = this.document_id;
-      data := source.content;
+      data := _document_text(source);
       input_type := source.type;
       moment := coalesce(source.document_date, source.created_at);
     end if;
@@ -370,7 +370,7 @@ begin
   if answer.text_sha256 = sha256(convert_to(data, 'UTF8')) then
     return answer.extraction;
   end if;
-  return _extract(data, input_type, moment, profile_schema_get() -> 'fields', _subject_name(key));
+  return _extract(data, input_type, moment, profile_schema_get() -> 'fields', _subject_name(key), project_setting('language') #>> '{}');
 end
 $$;
 

@@ -548,10 +548,7 @@ begin
       'name', _string_member(item, 'name', place => place), 'content', _message_text(item, place));
   end loop;
   answer.body := jsonb_build_object(
-    'id', document_add(tag,
-      (select string_agg(format('%s: %s', m.value ->> 'role', m.value ->> 'content'), E'\n' order by m.ordinality)
-       from jsonb_array_elements(messages) with ordinality m where m.value ->> 'content' <> ''),
-      custom_id => conversation, metadata => metadata, type => 'conversation'),
+    'id', document_add(tag, _transcript(messages), custom_id => conversation, metadata => metadata, type => 'conversation'),
     'conversationId', conversation);
   key := subject_key(tag);
   answer.body := answer.body || (select jsonb_build_object('status', d.status) from document d
@@ -560,7 +557,8 @@ begin
   delete from message m
   where m.subject_key = key and m.conversation_id = conversation
     and not exists (select from jsonb_array_elements(messages) with ordinality n
-                    where n.ordinality - 1 = m.sequence and n.value ->> 'role' = m.role and n.value ->> 'content' = m.content);
+                    where n.ordinality - 1 = m.sequence and n.value ->> 'role' = m.role and n.value ->> 'content' = m.content
+                      and n.value ->> 'name' is not distinct from m.name);
   insert into message (subject_key, project_id, conversation_id, sequence, role, name, content)
   select key, current_project(), conversation, n.ordinality - 1, n.value ->> 'role', n.value ->> 'name', n.value ->> 'content'
   from jsonb_array_elements(messages) with ordinality n

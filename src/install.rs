@@ -46,7 +46,7 @@ extension_sql_file!(
     name = "profile_context",
     requires = ["portability", _count_tokens]
 );
-extension_sql_file!("../sql/60_jobs.sql", name = "jobs", requires = ["profile_context", _extract]);
+extension_sql_file!("../sql/60_jobs.sql", name = "jobs", requires = ["profile_context", _extract, _languages]);
 extension_sql_file!(
     "../sql/61_webhooks.sql",
     name = "webhooks",
@@ -68,7 +68,12 @@ extension_sql_file!(
     name = "http_supermemory_documents",
     requires = ["http_supermemory"]
 );
-extension_sql_file!("../sql/72_http_mnexium.sql", name = "http_mnexium", requires = ["http_supermemory_documents"]);
+extension_sql_file!(
+    "../sql/71_http_supermemory_files.sql",
+    name = "http_supermemory_files",
+    requires = ["http_supermemory_documents", _upload]
+);
+extension_sql_file!("../sql/72_http_mnexium.sql", name = "http_mnexium", requires = ["http_supermemory_files"]);
 extension_sql_file!("../sql/73_http_getprofile.sql", name = "http_getprofile", requires = ["http_mnexium"]);
 extension_sql_file!("../sql/74_http_getprofile_ai.sql", name = "http_getprofile_ai", requires = ["http_getprofile"]);
 extension_sql_file!("../sql/79_http_dispatch.sql", name = "http_dispatch", requires = ["http_getprofile_ai"]);

@@ -11,8 +11,7 @@ LOGS=$LOCAL/test
 STAGE_LIMIT=${STAGE_LIMIT:-1200}
 
 STAGES=(format clippy crates benches build_main library build_16 build_18 regress_main regress_16 regress_18 clients http model embeddings
-  tls docs dump concurrency concurrency_index
-  crash crash_index crash_worker webhooks upgrade)
+  tls docs dump concurrency concurrency_index crash crash_index crash_worker webhooks upgrade)
 SOAK_STAGES=(build_main soak soak_index soak_worker soak_input soak_avx512 soak_miri)
 
 # ---------------------------------------------------------------------------------------------------------- stages

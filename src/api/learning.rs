@@ -31,11 +31,18 @@ fn _extract(
     moment: TimestampWithTimeZone,
     fields: JsonB,
     subject_name: Option<&str>,
+    language: Option<&str>,
 ) -> JsonB {
     let schema = schema(&fields.0);
     let now = unix_micros(moment);
-    let found = extract::extract(&Input { text: data, input_type, now, schema: &schema, subject_name });
-    JsonB(extraction_json(&found, &schema))
+    let found = extract::extract(&Input { text: data, input_type, now, schema: &schema, subject_name, language });
+    JsonB(extraction_json(&found, &schema, language))
+}
+
+/// The languages that the built-in extractor has rules for.
+#[pg_extern(immutable, parallel_safe)]
+fn _languages() -> Vec<&'static str> {
+    extract::languages().collect()
 }
 
 /// A point in time of PostgreSQL as the rules'.
@@ -49,13 +56,13 @@ pub fn schema(fields: &Value) -> Vec<FieldSpec> {
 }
 
 /// What was learned, in the form that is applied.
-pub fn extraction_json(found: &Extraction, schema: &[FieldSpec]) -> Value {
+pub fn extraction_json(found: &Extraction, schema: &[FieldSpec], language: Option<&str>) -> Value {
     json!({
         "fields": found.fields.iter().map(|field| json!({
             "key": field.key, "value": field.value, "confidence": rounded(field.confidence),
         })).collect::<Vec<_>>(),
         "memories": found.memories.iter().filter(|memory| !is_stated_by(memory, &found.fields))
-            .map(|memory| memory_json(memory, &found.messages, schema)).collect::<Vec<_>>(),
+            .map(|memory| memory_json(memory, &found.messages, schema, language)).collect::<Vec<_>>(),
         "messages": found.messages.iter().map(|message| json!({
             "role": message.role.as_str(), "name": message.name, "content": message.content, "date": iso(message.date),
         })).collect::<Vec<_>>(),
@@ -65,11 +72,11 @@ pub fn extraction_json(found: &Extraction, schema: &[FieldSpec]) -> Value {
 
 /// A memory with the attributes of its row; one of a message says by whom, in which turn and when, and the denial of a
 /// slot's value, which fields of the profile are that slot.
-fn memory_json(memory: &Memory, messages: &[Message], schema: &[FieldSpec]) -> Value {
+fn memory_json(memory: &Memory, messages: &[Message], schema: &[FieldSpec], language: Option<&str>) -> Value {
     let message = memory.message.and_then(|at| messages.get(at));
     let sequence = message.and_then(|message| message.sequence).or_else(|| i32::try_from(memory.message?).ok());
     let denied = memory.slot.as_deref().filter(|_| memory.negated);
-    let denied_fields = denied.map_or_else(Vec::new, |slot| extract::fields_of_slot(schema, slot));
+    let denied_fields = denied.map_or_else(Vec::new, |slot| extract::fields_of_slot(schema, slot, language));
     json!({
         "slot": memory.slot, "slot_value": memory.slot.as_ref().and(memory.value.as_ref()), "negated": memory.negated,
         "denied_fields": denied_fields, "aside": memory.aside,

@@ -10,4 +10,5 @@ pub mod learning;
 mod profiles;
 mod search;
 mod signing;
+mod upload;
 mod webhooks;

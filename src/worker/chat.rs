@@ -108,7 +108,7 @@ impl Asked {
             Task::Summary { now, .. } => ("", None, *now, &[][..], &[][..], None, &[][..]),
         };
         let instructions: Vec<&str> = instructions.iter().map(String::as_str).collect();
-        let input = Input { text, input_type, now, schema, subject_name: name };
+        let input = Input { text, input_type, now, schema, subject_name: name, language: None };
         work(&Question { model, input, descriptions, instructions: &instructions })
     }
 
@@ -163,7 +163,7 @@ impl Request {
             return found(model, json!({"notes": [note]}), (0, 0));
         };
         let read = |question: &Question<'_>| model::without_model(question, &self.piece, &self.messages);
-        let mut extraction = learning::extraction_json(&self.asked.with_question(model, read), schema);
+        let mut extraction = learning::extraction_json(&self.asked.with_question(model, read), schema, None);
         let note = format!("the language model was of no use ({cause}): the built-in extractor read this instead");
         if let Some(notes) = extraction["notes"].as_array_mut() {
             notes.insert(0, note.into());

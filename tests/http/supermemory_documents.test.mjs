@@ -74,3 +74,24 @@ test('an expiry is set, inherited and cleared', async () => {
   assert.equal(past.version, 4);
   assert.equal((await client.search.memories({ q: 'tent', containerTag, threshold: 0 })).total, 0);
 });
+
+test('files of text are read, any other is refused', async () => {
+  const containerTag = `npm_${randomUUID()}`;
+  const file = new File(['# Ann\n- Lives in Rome\n- Works at Acme\n'], 'ann.md', { type: 'text/markdown' });
+  const { id } = await client.documents.uploadFile({ file, containerTag, metadata: JSON.stringify({ kind: 'notes' }) });
+  const document = await processed(id);
+  assert.deepEqual([document.status, document.title, document.metadata], ['done', 'Ann', { kind: 'notes' }]);
+  const { profile } = await client.profile({ containerTag });
+  assert.deepEqual([...profile.static].sort(), ['Ann lives in Rome', 'Ann works at Acme']);
+  const picture = new File([new Uint8Array([137, 80, 78, 71])], 'a.png', { type: 'image/png' });
+  await assert.rejects(client.documents.uploadFile({ file: picture, containerTag }), { status: 415 });
+});
+
+test('settings are read and changed', async () => {
+  const { updated } = await client.settings.update({ shouldLLMFilter: true, filterPrompt: 'Note allergies.' });
+  assert.deepEqual(updated, { shouldLLMFilter: true, filterPrompt: 'Note allergies.' });
+  assert.equal((await client.settings.get()).filterPrompt, 'Note allergies.');
+  await assert.rejects(client.settings.update({ chunkSize: 512 }), { status: 400 });
+  await client.settings.update({ filterPrompt: null });
+  assert.equal((await client.settings.get()).filterPrompt, null);
+});

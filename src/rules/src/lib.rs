@@ -21,6 +21,7 @@ pub mod signature;
 pub mod summary;
 pub mod supersede;
 pub mod time;
+pub mod upload;
 pub mod vectors;
 pub mod webhook;
 pub mod wording;

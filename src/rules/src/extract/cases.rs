@@ -1,12 +1,9 @@
-//! The sentences of `data/en.cases` and `data/en.traps.cases`: how many are read as the file says, and which are not.
+//! The sentences of the case files of each language: how many are read as the file says, and which are not.
 
 use serde_json::json;
 
 use super::tests::{NOW, written};
 use super::{Extraction, FieldSpec, Input, extract};
-
-/// The share that must be right.
-const BAR: f64 = 0.95;
 
 const FIELDS: &str = "with the fields ";
 
@@ -29,7 +26,7 @@ impl Reading {
         }
     }
 
-    fn read(&self, text: &str) -> Extraction {
+    fn read(&self, text: &str, language: &str) -> Extraction {
         let message = |name: &str, text: &str| json!({ "role": "user", "name": name, "content": text });
         let (text, schema) = match self {
             Reading::Text(schema) => (text.to_owned(), schema.as_slice()),
@@ -38,7 +35,14 @@ impl Reading {
                 (json!([message("Ben", "Hi Ann!"), message("Ann", text)]).to_string(), [].as_slice())
             }
         };
-        extract(&Input { text: &text, input_type: None, now: NOW, schema, subject_name: None })
+        extract(&Input {
+            text: &text,
+            input_type: None,
+            now: NOW,
+            schema,
+            subject_name: None,
+            language: Some(language),
+        })
     }
 }
 
@@ -58,35 +62,40 @@ fn field(text: &str) -> FieldSpec {
     }
 }
 
+/// A language, its files, how many cases it has at least and which share of them must be right.
+const LANGUAGES: [(&str, &[&str], usize, f64); 2] = [
+    ("en", &[include_str!("../../data/en.cases"), include_str!("../../data/en.traps.cases")], 400, 0.95),
+    ("de", &[include_str!("../../data/de.cases")], 120, 0.9),
+];
+
 #[test]
-fn the_sentences_of_the_case_file_are_read_as_it_says() {
-    let mut reading = Reading::Text(Vec::new());
-    let mut cases: Vec<(String, Vec<&str>, Vec<String>)> = Vec::new();
-    for line in [include_str!("../../data/en.cases"), include_str!("../../data/en.traps.cases")]
-        .into_iter()
-        .flat_map(str::lines)
-    {
-        if let Some(heading) = line.strip_prefix("== ") {
-            reading = Reading::parse(heading);
-        } else if let Some(text) = line.strip_prefix("> ") {
-            let extraction = reading.read(text);
-            let fields = extraction.fields.iter().map(|field| format!("{} = {}", field.key, field.value));
-            let seen = fields.chain(extraction.memories.iter().map(written)).collect();
-            cases.push((text.to_owned(), Vec::new(), seen));
-        } else if !line.is_empty()
-            && !line.starts_with('#')
-            && let Some((_, expected, _)) = cases.last_mut()
-        {
-            expected.push(line);
+fn the_sentences_of_the_case_files_are_read_as_they_say() {
+    for (language, files, least, bar) in LANGUAGES {
+        let mut reading = Reading::Text(Vec::new());
+        let mut cases: Vec<(String, Vec<&str>, Vec<String>)> = Vec::new();
+        for line in files.iter().flat_map(|file| file.lines()) {
+            if let Some(heading) = line.strip_prefix("== ") {
+                reading = Reading::parse(heading);
+            } else if let Some(text) = line.strip_prefix("> ") {
+                let extraction = reading.read(text, language);
+                let fields = extraction.fields.iter().map(|field| format!("{} = {}", field.key, field.value));
+                let seen = fields.chain(extraction.memories.iter().map(written)).collect();
+                cases.push((text.to_owned(), Vec::new(), seen));
+            } else if !line.is_empty()
+                && !line.starts_with('#')
+                && let Some((_, expected, _)) = cases.last_mut()
+            {
+                expected.push(line);
+            }
         }
+        let wrong: Vec<_> = cases.iter().filter(|(_, expected, seen)| expected != seen).collect();
+        let share = 1.0 - wrong.len() as f64 / cases.len() as f64;
+        let names =
+            wrong.iter().map(|(text, expected, seen)| format!("{text}\n  expected {expected:#?}\n  seen {seen:#?}\n"));
+        let (all, names) = (cases.len(), names.collect::<String>());
+        let report = format!("{language}: {:.1} % of {all} cases are right; wrong:\n{names}", 100.0 * share);
+        println!("{report}");
+        assert!(all >= least, "only {all} cases were read");
+        assert!(share >= bar, "{report}");
     }
-    let wrong: Vec<_> = cases.iter().filter(|(_, expected, seen)| expected != seen).collect();
-    let share = 1.0 - wrong.len() as f64 / cases.len() as f64;
-    let names =
-        wrong.iter().map(|(text, expected, seen)| format!("{text}\n  expected {expected:#?}\n  seen {seen:#?}\n"));
-    let report =
-        format!("{:.1} % of {} cases are right; wrong:\n{}", 100.0 * share, cases.len(), names.collect::<String>());
-    println!("{report}");
-    assert!(cases.len() >= 400, "only {} cases were read", cases.len());
-    assert!(share >= BAR, "{report}");
 }

@@ -86,7 +86,7 @@ fn resolve(
     tense: Tense,
 ) -> Option<(Date, Date, &'static str)> {
     let offset = rule.offset;
-    let tense = if group("prep").as_deref() == Some("since") { Tense::Past } else { tense };
+    let tense = if group("prep").is_some_and(|word| book.since.contains(&word)) { Tense::Past } else { tense };
     let one = |day: Date| Some((day, day, "day"));
     match rule.op {
         DateOp::Day => one(today.checked_add(offset.days()).ok()?),
@@ -115,7 +115,8 @@ fn resolve(
         DateOp::Ago => {
             let n = group("n")?;
             let n = n.parse().ok().or_else(|| book.numbers.get(&n).copied())? * i64::from(offset);
-            match group("unit")?.as_str() {
+            let unit = group("unit")?;
+            match book.units.get(&unit).unwrap_or(&unit).as_str() {
                 "day" => one(today.checked_add(Span::new().try_days(n).ok()?).ok()?),
                 "week" if n.abs() <= 2 => one(today.checked_add(Span::new().try_weeks(n).ok()?).ok()?),
                 "week" => week(today.checked_add(Span::new().try_weeks(n).ok()?).ok()?),
@@ -173,6 +174,14 @@ fn month(day: Date) -> Option<(Date, Date, &'static str)> {
 
 fn year(day: Date) -> Option<(Date, Date, &'static str)> {
     Some((day.first_of_year(), day.last_of_year(), "year"))
+}
+
+/// A day as it is written.
+pub(super) fn on_day(book: &RuleBook, day: Date) -> String {
+    let month = book.month_names.get(usize::try_from(day.month() - 1).unwrap_or(0)).map(String::as_str);
+    let template = book.say_date.get("day").map(String::as_str).unwrap_or("{d} {month} {year}");
+    let text = template.replace("{d}", &day.day().to_string()).replace("{month}", month.unwrap_or_default());
+    text.replace("{year}", &day.year().to_string())
 }
 
 /// Writes a resolved date, keeping a preposition that says more than "on" or "in".

@@ -120,14 +120,12 @@ impl<'a> Fields<'a> {
 
     /// A canonical statement: "{S}'s <label> is …", a pattern of the schema, or a listed value next to the field's name.
     pub(super) fn statement(&mut self, canonical: &str, span: &Range<usize>) {
-        static OWNS: LazyLock<Regex> = LazyLock::new(|| {
-            let pattern = r"^\x01's (?P<k>[\p{L}\p{N} '_-]{2,40}?) (?:is|are|was|would be) (?:currently |now )?(?P<v>[^;!?]+?)[.!]?$";
-            Regex::new(pattern).expect("a valid pattern")
-        });
-        if let Some(groups) = OWNS.captures(canonical)
+        let owns = &self.book.owns;
+        if let Some(groups) = owns.captures(canonical)
             && let (Some(key), Some(value)) = (groups.name("k"), groups.name("v"))
         {
-            let (key, value) = (normal_key(key.as_str()), Value::String(person::render_part(value.as_str(), None)));
+            let (key, value) =
+                (normal_key(key.as_str()), Value::String(person::render_part(self.book, value.as_str(), None)));
             for at in 0..self.wanted.len() {
                 let spec = self.wanted[at].spec;
                 let label = spec.label.as_deref().is_some_and(|label| normal_key(label) == key);
@@ -139,7 +137,7 @@ impl<'a> Fields<'a> {
         }
         let lower = canonical.to_lowercase();
         // "My team size is 12" does not speak of the plan "team": what is said of a thing is not its name.
-        let said = OWNS
+        let said = owns
             .captures(canonical)
             .and_then(|groups| groups.name("v"))
             .map_or(lower.clone(), |v| v.as_str().to_lowercase());
@@ -157,7 +155,7 @@ impl<'a> Fields<'a> {
             }
             let listed: Vec<&String> = spec.enum_values.iter().filter(|v| has_word(&said, &v.to_lowercase())).collect();
             if let [value] = listed[..]
-                && !lower.contains(" not ")
+                && !self.book.denied.found_in(&lower)
             {
                 let names = spec.key.split(['_', '-', ' ']).chain(spec.label.iter().flat_map(|label| label.split(' ')));
                 let named = names.filter(|word| word.len() > 3).any(|word| lower.contains(&word.to_lowercase()));
@@ -219,8 +217,8 @@ impl<'a> Fields<'a> {
                 }
             }
             "boolean" => match text.to_lowercase().as_str() {
-                "true" | "yes" | "y" | "on" => Some(Value::Bool(true)),
-                "false" | "no" | "n" | "off" => Some(Value::Bool(false)),
+                "true" | "yes" | "y" | "on" | "ja" => Some(Value::Bool(true)),
+                "false" | "no" | "n" | "off" | "nein" => Some(Value::Bool(false)),
                 _ => None,
             },
             "date" => {
@@ -244,7 +242,7 @@ impl<'a> Fields<'a> {
                 let items = match value {
                     Value::Array(items) => items.clone(),
                     _ => text
-                        .replace(" and ", ", ")
+                        .replace(&self.book.wording.and, ", ")
                         .split([',', ';'])
                         .map(str::trim)
                         .filter(|s| !s.is_empty())

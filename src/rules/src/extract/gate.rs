@@ -100,7 +100,9 @@ pub(super) fn completed(book: &RuleBook, clause: &str, setting: Setting) -> Opti
         return None;
     }
     let written = book.elided.iter().find(|(_, pattern)| pattern.is_match(clause)).map(|(words, _)| words.as_str());
-    let words = written.or_else(|| if setting == Setting::Text { None } else { subject_of_form(book, clause) });
+    let words = written.or_else(|| {
+        if matches!(setting, Setting::Text | Setting::List) { None } else { subject_of_form(book, clause) }
+    });
     words.map(|words| format!("{words} {}", lower_first(clause)))
 }
 
@@ -140,7 +142,7 @@ pub(super) fn refuse_sentence(book: &RuleBook, whole: &str, sentence: &str) -> O
     if book.sarcasm.found_in(whole) {
         return Some(Refusal::Sarcasm);
     }
-    if quotes_speech(whole) {
+    if quotes_speech(book, whole) {
         return Some(Refusal::Quoted);
     }
     None
@@ -164,12 +166,9 @@ pub(super) fn refuse_clause(book: &RuleBook, clause: &str, elided: bool) -> Opti
 }
 
 /// Whether a quotation in the sentence is speech rather than a title: somebody says "I" in it, or it is a sentence.
-fn quotes_speech(sentence: &str) -> bool {
+fn quotes_speech(book: &RuleBook, sentence: &str) -> bool {
     static QUOTED: LazyLock<Regex> =
         LazyLock::new(|| Regex::new("\"([^\"]+)\"|“([^”]+)”|(?:^|[\\s(])'([^']{4,}[.!?,])'").expect("a valid pattern"));
-    static SPEECH: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"(?i)\b(?:i|i'm|i've|i'd|i'll|me|my|we|you|your)\b|[,!?]$").expect("a valid pattern")
-    });
     // The marks of inches quote nothing.
     static INCHES: LazyLock<Regex> = LazyLock::new(|| Regex::new("\\d\"").expect("a valid pattern"));
     let marks = sentence.matches(['"', '“', '”']).count();
@@ -180,5 +179,5 @@ fn quotes_speech(sentence: &str) -> bool {
     }
     QUOTED
         .captures_iter(sentence)
-        .any(|groups| groups.iter().skip(1).flatten().any(|quoted| SPEECH.is_match(quoted.as_str())))
+        .any(|groups| groups.iter().skip(1).flatten().any(|quoted| book.speech.found_in(quoted.as_str())))
 }

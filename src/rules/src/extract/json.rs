@@ -18,7 +18,7 @@ use crate::time::parse_micros;
 const MAX_DEPTH: usize = 12;
 
 /// Objects that merely wrap what is said of the subject.
-const WRAPPERS: [&str; 15] = [
+const WRAPPERS: [&str; 30] = [
     "user",
     "profile",
     "person",
@@ -34,7 +34,46 @@ const WRAPPERS: [&str; 15] = [
     "traits",
     "fields",
     "identity",
+    "address",
+    "location",
+    "home",
+    "contact",
+    "contactinfo",
+    "contacts",
+    "work",
+    "job",
+    "employment",
+    "demographics",
+    "basics",
+    "about",
+    "bio",
+    "me",
+    "locale",
 ];
+
+/// Arrays whose objects are each the record of a person.
+const ROSTERS: [&str; 5] = ["users", "people", "persons", "profiles", "customers"];
+
+/// Members of a record that identify it and say nothing.
+const IDENTIFIERS: [&str; 10] =
+    ["id", "uuid", "guid", "createdat", "updatedat", "avatar", "avatarurl", "image", "imageurl", "url"];
+
+/// The key under which a member of an object, or a line below a label, is read: what belongs to somebody or something
+/// else bears their name.
+pub(super) fn path_of(book: &RuleBook, parent: &str, name: &str) -> String {
+    let plain = normal_key(parent);
+    match plain.as_str() {
+        "" => spaced(name),
+        _ if WRAPPERS.contains(&plain.as_str()) => spaced(name),
+        // A company's or manager's name stands for them.
+        _ if book.key(parent).is_some() && matches!(normal_key(name).as_str(), "name" | "fullname" | "title") => {
+            spaced(parent)
+        }
+        "preferences" | "settings" | "options" if book.key(name).is_none() => format!("{} preference", spaced(name)),
+        "preferences" | "settings" | "options" => spaced(name),
+        _ => format!("{} {}", spaced(parent), spaced(name)),
+    }
+}
 
 /// A value and the input it was read from.
 pub(super) struct Document<'a> {
@@ -162,13 +201,7 @@ impl<'a> Reader<'a, '_> {
             if matches!(plain.as_str(), "firstname" | "lastname" | "surname") {
                 continue;
             }
-            let wrapped = key.is_empty() || WRAPPERS.contains(&normal_key(key).as_str());
-            let path = match normal_key(key).as_str() {
-                _ if wrapped || self.book.key(name).is_some() => spaced(name),
-                "preferences" | "settings" | "options" => format!("{} preference", spaced(name)),
-                _ => format!("{} {}", spaced(key), spaced(name)),
-            };
-            self.value(raw, &path, depth + 1);
+            self.value(raw, &path_of(self.book, key, name), depth + 1);
         }
     }
 
@@ -194,9 +227,39 @@ impl<'a> Reader<'a, '_> {
 
     /// An object in an array: a message, an entry of a log, or just an object.
     fn element(&mut self, entries: &[(Cow<'a, str>, &'a RawValue)], key: &str, depth: usize) {
-        if !self.message(entries) && !self.record(entries) {
-            self.object(entries, key, depth + 1);
+        if self.message(entries) || self.record(entries) {
+            return;
         }
+        let named = entries.iter().find(|(name, _)| matches!(normal_key(name).as_str(), "name" | "fullname"));
+        let named = named.and_then(|(_, raw)| Some((string(raw)?, self.span(raw))));
+        let plain = normal_key(key);
+        match named {
+            Some((name, span)) if plain.is_empty() || ROSTERS.contains(&plain.as_str()) => {
+                self.units.push(Unit::Person { name: Some(name), span: span.clone() });
+                self.object(entries, "", depth + 1);
+                self.units.push(Unit::Person { name: None, span });
+            }
+            Some((name, span)) => self.belonging(entries, key, &name, span),
+            None => self.object(entries, key, depth + 1),
+        }
+    }
+
+    /// Somebody or something with a name of their own: "friends: Bob (city Paris)".
+    fn belonging(&mut self, entries: &[(Cow<'a, str>, &'a RawValue)], key: &str, name: &str, span: Range<usize>) {
+        let more = entries.iter().filter_map(|(key, raw)| {
+            let plain = normal_key(key);
+            let says = !IDENTIFIERS.contains(&plain.as_str()) && !matches!(plain.as_str(), "name" | "fullname");
+            let value = match serde_json::from_str(raw.get()).ok().filter(|_| says)? {
+                Value::String(text) if text.len() <= 120 => text,
+                Value::Number(number) => number.to_string(),
+                _ => return None,
+            };
+            Some(format!("{} {value}", spaced(key)))
+        });
+        let more: Vec<String> = more.collect();
+        let text = if more.is_empty() { name.to_owned() } else { format!("{name} ({})", more.join(", ")) };
+        // In an array, so that it is not taken apart at its commas.
+        self.units.push(Unit::Pair { key: key.to_owned(), value: Value::Array(vec![Value::String(text)]), span });
     }
 
     fn scalar(&mut self, key: &str, value: Value, span: Range<usize>) {
@@ -245,6 +308,7 @@ impl<'a> Reader<'a, '_> {
                 span,
                 conversation: conversation.clone(),
                 sequence,
+                of_user: label.as_deref().and_then(role_of) == Some(Role::User),
             });
         }
         true

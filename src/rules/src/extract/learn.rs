@@ -1,7 +1,7 @@
 //! From the parts of a text to what they teach: each sentence passes the gate, becomes canonical, gets its dates and is
 //! read by the rules.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 
@@ -27,7 +27,13 @@ pub(super) struct Learner<'a> {
     pub(super) now: i64,
     pub(super) names: Names,
     pub(super) name: Option<String>,
+    /// The name that was known beforehand.
+    pub(super) given: Option<String>,
     pub(super) fields: Option<Fields<'a>>,
+    /// Whose the parts outside the sentences are.
+    pub(super) about: Speaker,
+    /// The key that filled each slot of one value first.
+    pub(super) keys_of_slots: HashMap<String, String>,
     pub(super) memories: Vec<Memory>,
     pub(super) seen: HashSet<String>,
     /// Sentences read before, by their hash: a text that repeats itself is read once.
@@ -57,7 +63,7 @@ pub(super) struct Voice {
 
 /// Learns fields and memories from a text.
 pub(super) fn learn(input: &Input<'_>) -> Extraction {
-    let book = RuleBook::english();
+    let book = RuleBook::of(input.language);
     let mut notes = Vec::new();
     let mut text = input.text;
     if text.len() > MAX_INPUT_BYTES {
@@ -72,9 +78,8 @@ pub(super) fn learn(input: &Input<'_>) -> Extraction {
     let mut source = source::parse(book, input);
     notes.append(&mut source.notes);
     let given = input.subject_name.map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned);
-    let named =
-        (!source.several).then(|| naming::own_name(book, &source.units, naming::is_description(input))).flatten();
-    let name = given.or_else(|| named.clone().map(|(name, _)| name));
+    let named = (!source.several).then(|| naming::own_name(book, &source, naming::is_description(input))).flatten();
+    let name = given.clone().or_else(|| named.clone().map(|(name, _)| name));
     let mut people: Vec<String> = source.messages.iter().filter_map(|turn| first_name(turn.name.as_deref()?)).collect();
     people.sort_unstable();
     people.dedup();
@@ -87,7 +92,10 @@ pub(super) fn learn(input: &Input<'_>) -> Extraction {
         now: input.now,
         names: Names::new(name.as_deref()),
         name,
+        given,
         fields: (!source.several).then(|| Fields::new(book, input.schema, dates::day_of(input.now))),
+        about: Speaker::Subject,
+        keys_of_slots: HashMap::new(),
         memories: Vec::new(),
         seen: HashSet::new(),
         heard: HashSet::new(),
@@ -139,7 +147,7 @@ impl Learner<'_> {
                     date: date.unwrap_or(self.now),
                     own: true,
                     setting: *setting,
-                    known: *setting == Setting::Text && naming::is_description(input),
+                    known: matches!(setting, Setting::Text | Setting::List) && naming::is_description(input),
                 };
                 match speaker {
                     Speaker::Subject => {}
@@ -159,6 +167,9 @@ impl Learner<'_> {
             Unit::Pair { key, value, span } => self.pair(key, value, span),
             Unit::Item { heading, text, span } => self.item(heading, text, span),
             Unit::Log { text, date, span } => self.log(text, *date, span),
+            Unit::About(speaker) => self.about.clone_from(speaker),
+            // Settled before anything is learned.
+            Unit::Person { .. } => {}
         }
     }
 
@@ -167,7 +178,7 @@ impl Learner<'_> {
     }
 
     pub(super) fn prose(&mut self, text: &str, place: &Place, voice: &mut Voice) {
-        let ranges = sentence::sentences(text);
+        let ranges = sentence::sentences_of(self.book, text);
         let before = self.memories.len();
         for (at, range) in ranges.iter().enumerate() {
             let taken_back = ranges.get(at + 1).map(|next| &text[next.clone()]);
@@ -190,7 +201,7 @@ impl Learner<'_> {
                 continue;
             }
             let known = self.sentence(&clean, &span, voice);
-            if voice.setting == Setting::Text {
+            if matches!(voice.setting, Setting::Text | Setting::List) {
                 voice.known = known.unwrap_or(voice.known);
             }
             self.talk.next();
@@ -210,7 +221,7 @@ impl Learner<'_> {
         }
         let mut known = voice.known;
         let mut about = None;
-        for range in sentence::clauses(text) {
+        for range in sentence::clauses_of(self.book, text) {
             let clause = &text[range];
             let clause = &clause[gate::trimmed(self.book, clause)];
             self.talk.dateline(self.book, clause, dates::day_of(voice.date));
@@ -225,6 +236,16 @@ impl Learner<'_> {
     }
 
     fn clause(&mut self, clause: &str, span: &Range<usize>, voice: &Voice) -> Option<bool> {
+        let listed = (voice.setting == Setting::List)
+            .then(|| {
+                let book = self.book;
+                person::listed(book, &book.listed, clause).or_else(|| person::listed(book, &book.listed_too, clause))
+            })
+            .flatten();
+        if let Some(canonical) = listed {
+            self.canonical(&canonical, span, voice, true);
+            return Some(true);
+        }
         let full = if voice.known { None } else { gate::completed(self.book, clause, voice.setting) };
         if let Some(refusal) = gate::refuse_clause(self.book, clause, full.is_some()) {
             self.refuse(refusal);
@@ -243,22 +264,23 @@ impl Learner<'_> {
             }
             _ => {
                 let other = clause.split_whitespace().next().is_some_and(|w| w.starts_with(char::is_uppercase));
-                let pronoun =
-                    ["She ", "He ", "They ", "It ", "This ", "That ", "The "].iter().any(|w| clause.starts_with(w));
                 self.remark(clause, span, voice);
-                return (other && !pronoun).then_some(false);
+                return (other && !self.book.not_other.found_in(clause)).then_some(false);
             }
         };
-        if self.book.small_talk.found_in(&canonical) {
-            self.refuse(Refusal::SmallTalk);
-            return Some(known);
+        self.canonical(&canonical, span, voice, about);
+        Some(known)
+    }
+
+    fn canonical(&mut self, canonical: &str, span: &Range<usize>, voice: &Voice, about: bool) {
+        if self.book.small_talk.found_in(canonical) {
+            return self.refuse(Refusal::SmallTalk);
         }
-        for part in person::sentences_of(self.book, &canonical) {
+        for part in person::sentences_of(self.book, canonical) {
             if !self.book.small_talk.found_in(&part) {
                 self.statement(&part, span, voice, !about);
             }
         }
-        Some(known)
     }
 
     /// Reads a canonical sentence by the rules.
@@ -295,9 +317,7 @@ impl Learner<'_> {
                 continue;
             }
             // "My email is not …" and "my old email was …" give no email.
-            let denied = value.and_then(|v| core.find(v)).is_some_and(|at| {
-                [" not ", "'s old ", "'s former ", "'s previous "].iter().any(|word| core[..at].contains(word))
-            });
+            let denied = value.and_then(|v| core.find(v)).is_some_and(|at| self.book.denied.found_in(&core[..at]));
             if denied && rule.meaning.slot.is_some() && !rule.meaning.negated {
                 continue;
             }
@@ -333,7 +353,7 @@ impl Learner<'_> {
 
     fn learned(&mut self, found: &Found<'_>, span: &Range<usize>, voice: &Voice) {
         let meaning = &found.rule.meaning;
-        let mut value = found.value.map(|value| person::render_part(value, voice.name.as_deref()));
+        let mut value = found.value.map(|value| person::render_part(self.book, value, voice.name.as_deref()));
         if meaning.slot.as_deref() == Some("name") {
             value = value.and_then(|value| fields::name(self.book, &value));
         }
@@ -349,7 +369,7 @@ impl Learner<'_> {
             // "Sarah's name is Sarah" tells nobody anything.
             (Some(say), Some(value), false) => {
                 let name = name.filter(|_| meaning.slot.as_deref() != Some("name"));
-                person::render(&say.replace("{S}", &SUBJECT.to_string()).replace("{v}", value), name)
+                person::render(self.book, &say.replace("{S}", &SUBJECT.to_string()).replace("{v}", value), name)
             }
             _ => {
                 let text = dated(found.canonical, found.when, meaning.no_date);
@@ -358,7 +378,7 @@ impl Learner<'_> {
                     Some(other) => talk::named(self.book, &text, other),
                     None => text,
                 };
-                person::render(&text, name)
+                person::render(self.book, &text, name)
             }
         };
         let slot = meaning.slot.as_deref().and_then(|slot| self.single_slot(slot, found.groups));

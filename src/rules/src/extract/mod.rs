@@ -18,24 +18,31 @@ mod dates;
 mod entries;
 mod fields;
 mod gate;
+mod grammar;
 mod json;
 mod learn;
 mod markup;
 mod naming;
+mod people;
 mod person;
 mod remark;
 mod rulebook;
 pub(crate) mod sentence;
 mod source;
+mod table;
 mod talk;
 mod zones;
 
+#[cfg(test)]
+mod attribution;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
 mod tests;
 
 use std::ops::Range;
+
+use rulebook::RuleBook;
 
 pub use fields::{check_pattern, matches_pattern};
 
@@ -76,6 +83,8 @@ pub struct Input<'a> {
     pub schema: &'a [FieldSpec],
     /// The name of the subject, when it is known.
     pub subject_name: Option<&'a str>,
+    /// The language of the text, by its code in [`languages`]; English when there is none.
+    pub language: Option<&'a str>,
 }
 
 /// A value for a field of the profile.
@@ -204,23 +213,24 @@ pub struct Extraction {
     pub notes: Vec<String>,
 }
 
-/// The slot that a field of a schema is, by its key or else its label.
-fn slot_of_field<'k>(key: &'k str, label: Option<&'k str>) -> Option<&'k str> {
-    let book = rulebook::RuleBook::english();
-    book.slot_of_key(key).or_else(|| book.slot_of_key(label?))
+/// The languages there are rules for, by their ISO 639-1 codes; the first is the default.
+pub fn languages() -> impl Iterator<Item = &'static str> {
+    RuleBook::languages()
 }
 
 /// The slots of which a person has one value, such as "home", in order; relations and favourites come besides.
 pub fn single_slots() -> Vec<&'static str> {
-    let mut slots: Vec<&str> = rulebook::RuleBook::english().single.iter().map(String::as_str).collect();
+    let mut slots: Vec<&str> = RuleBook::of(None).single.iter().map(String::as_str).collect();
     slots.sort_unstable();
     slots
 }
 
-/// The fields of a schema that are this slot.
-pub fn fields_of_slot<'s>(schema: &'s [FieldSpec], slot: &str) -> Vec<&'s str> {
-    let is_slot = |field: &&FieldSpec| slot_of_field(&field.key, field.label.as_deref()) == Some(slot);
-    schema.iter().filter(is_slot).map(|field| field.key.as_str()).collect()
+/// The fields of a schema that are this slot, by their keys or else their labels in a language.
+pub fn fields_of_slot<'s>(schema: &'s [FieldSpec], slot: &str, language: Option<&str>) -> Vec<&'s str> {
+    let book = RuleBook::of(language);
+    let slot_of =
+        |field: &'s FieldSpec| book.slot_of_key(&field.key).or_else(|| book.slot_of_key(field.label.as_deref()?));
+    schema.iter().filter(|field| slot_of(field) == Some(slot)).map(|field| field.key.as_str()).collect()
 }
 
 /// Learns fields and memories from a text.
@@ -231,5 +241,5 @@ pub fn extract(input: &Input<'_>) -> Extraction {
 /// The turns of a conversation, without learning from them; empty for anything else.
 pub fn messages(input: &Input<'_>) -> Vec<Message> {
     let text = &input.text[..input.text.floor_char_boundary(MAX_INPUT_BYTES)];
-    source::parse(rulebook::RuleBook::english(), &Input { text, ..*input }).messages
+    source::parse(RuleBook::of(input.language), &Input { text, ..*input }).messages
 }

@@ -1,37 +1,25 @@
 //! Whom a text is about, when nobody said so beforehand.
 
 use std::ops::Range;
-use std::sync::LazyLock;
 
-use regex::Regex;
 use serde_json::Value;
 
 use super::rulebook::RuleBook;
-use super::source::{Setting, Speaker, Unit};
+use super::source::{Setting, Source, Speaker, Unit};
 use super::{Input, fields, markup};
 
 /// The name that the text itself gives: in a pair, by "my name is …", or as the subject of a text in the third person.
-pub(super) fn own_name(book: &RuleBook, units: &[Unit<'_>], described: bool) -> Option<(String, Option<Range<usize>>)> {
-    static INTRODUCED: LazyLock<Regex> = LazyLock::new(|| {
-        let pattern = concat!(
-            r"(?:^|[.!?,;:\n]\s*|\b[Hh](?:i|ello|ey),? |\band )(?:[Mm]y (?:full )?name(?: is|'s|’s)|I(?:'m|’m| am) called|",
-            r"I(?:'m|’m| am)) (?P<v>\p{Lu}[\p{L}\p{M}'-]+(?: \p{Lu}[\p{L}\p{M}'-]+){0,2})(?:[.!,;\n]|$| and I\b| from\b)"
-        );
-        Regex::new(pattern).expect("a valid pattern")
-    });
-    static SUBJECT_OF: LazyLock<Regex> = LazyLock::new(|| {
-        let pattern = concat!(
-            r"^\s*(?P<v>\p{Lu}[\p{L}\p{M}'-]+(?: \p{Lu}[\p{L}\p{M}'.-]+){0,3}),? ",
-            r"(?P<sure>(?:works|lives|loves|likes|enjoys|grew|moved|studied|studies|was born|born|is \d|\d)\b)?"
-        );
-        Regex::new(pattern).expect("a valid pattern")
-    });
-    static PERSON: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"(?i)\b(?:she|he|her|his|they|their|she's|he's)\b").expect("a valid pattern"));
-    static FIRST: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\b(?:I|I'm|I’m|[Mm]y)\b").expect("a valid pattern"));
+pub(super) fn own_name(
+    book: &RuleBook,
+    source: &Source<'_>,
+    described: bool,
+) -> Option<(String, Option<Range<usize>>)> {
     let mut third = None;
-    for unit in units {
+    let mut own = true;
+    for unit in &source.units {
         match unit {
+            Unit::About(speaker) => own = *speaker == Speaker::Subject,
+            _ if !own => {}
             Unit::Pair { key, value: Value::String(value), .. } => {
                 let meaning = book.key(markup::bare_key(key));
                 if meaning.is_some_and(|m| m.slot.as_deref() == Some("name"))
@@ -42,44 +30,30 @@ pub(super) fn own_name(book: &RuleBook, units: &[Unit<'_>], described: bool) -> 
             }
             Unit::Prose { text, place, speaker: Speaker::Subject, setting, .. } => {
                 let lower_ok = |name: &str| fields::name(book, name);
-                for groups in INTRODUCED.captures_iter(text) {
+                for groups in book.introduced.captures_iter(text) {
                     // The name of a "my name is …" that is asked or quoted is caught by the gate later; a wrong name
                     // here would only word the sentences, so a question is enough to rule out.
-                    if let Some(name) = groups.name("v").and_then(|m| lower_ok(m.as_str())) {
+                    if let Some(name) =
+                        groups.name("v").or_else(|| groups.name("v2")).and_then(|m| lower_ok(m.as_str()))
+                    {
                         return Some((name, None));
                     }
                 }
-                if *setting == Setting::Text && third.is_none() && !FIRST.is_match(text) {
+                let first = text.split(['.', '!', '\n']).next().unwrap_or_default();
+                // "Tom said that he lives in Lyon" introduces nobody.
+                let reports = first.len() < 500 && book.reported.found_in(first);
+                if *setting == Setting::Text && third.is_none() && !reports && !book.speaks_of_self.found_in(text) {
                     // "Rust is a language" is about nobody; "Sarah lives in Rome" and "Sarah is a nurse. She …" are.
-                    let found = SUBJECT_OF
+                    let pronoun = || {
+                        text.split(|c: char| !c.is_alphanumeric()).any(|w| book.pronouns.contains(&w.to_lowercase()))
+                    };
+                    let found = book
+                        .described
                         .captures(text)
-                        .filter(|groups| described || groups.name("sure").is_some() || PERSON.is_match(text));
+                        .filter(|groups| described || groups.name("sure").is_some() || pronoun());
                     let found = found.and_then(|groups| lower_ok(groups.name("v")?.as_str()));
                     let found = found.filter(|name| {
-                        !matches!(
-                            name.split(' ').next(),
-                            Some(
-                                "The"
-                                    | "This"
-                                    | "That"
-                                    | "It"
-                                    | "She"
-                                    | "He"
-                                    | "They"
-                                    | "User"
-                                    | "There"
-                                    | "Here"
-                                    | "What"
-                                    | "Who"
-                                    | "A"
-                                    | "An"
-                                    | "His"
-                                    | "Her"
-                                    | "Their"
-                                    | "Our"
-                                    | "Your"
-                            )
-                        )
+                        name.split(' ').next().is_none_or(|first| !book.not_subjects.contains(&first.to_lowercase()))
                     });
                     let lead = text.len() - text.trim_start().len();
                     third = found.map(|name| {
@@ -91,7 +65,7 @@ pub(super) fn own_name(book: &RuleBook, units: &[Unit<'_>], described: bool) -> 
             _ => {}
         }
     }
-    third
+    source.named.clone().map(|(name, span)| (name, Some(span))).or(third)
 }
 
 /// Whether the sender calls the text a description of the subject.

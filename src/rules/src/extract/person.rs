@@ -7,17 +7,20 @@
 
 use std::collections::HashSet;
 
+use regex::Regex;
+
+use super::gate::lower_first;
 use super::rulebook::{RuleBook, SUBJECT};
 
 /// A word and what stands before it.
 #[derive(Clone, Debug)]
-struct Token {
-    gap: String,
-    word: String,
-    lower: String,
+pub(super) struct Token {
+    pub(super) gap: String,
+    pub(super) word: String,
+    pub(super) lower: String,
 }
 
-fn tokens(text: &str) -> (Vec<Token>, String) {
+pub(super) fn tokens(text: &str) -> (Vec<Token>, String) {
     let mut list = Vec::new();
     let (mut gap, mut word) = (String::new(), String::new());
     let push = |gap: &mut String, word: &mut String, list: &mut Vec<Token>| {
@@ -52,7 +55,7 @@ fn is_mark(c: char) -> bool {
     matches!(c, '\u{300}'..='\u{36F}' | '\u{900}'..='\u{DFF}' | '\u{E00}'..='\u{EFF}' | '\u{200C}' | '\u{200D}')
 }
 
-fn joined(list: &[Token], tail: &str) -> String {
+pub(super) fn joined(list: &[Token], tail: &str) -> String {
     let mut out = String::new();
     for token in list {
         out.push_str(&token.gap);
@@ -112,6 +115,9 @@ fn is_third_person(book: &RuleBook, word: &str) -> bool {
 
 /// The canonical sentence of one that the subject says of themself; `None` when it does not speak of the speaker.
 pub(super) fn first_person(book: &RuleBook, clause: &str) -> Option<String> {
+    if let Some(grammar) = &book.grammar {
+        return grammar.first_person(clause);
+    }
     let (mut list, tail) = tokens(clause);
     spell_out(&mut list);
     join_companion(&mut list);
@@ -462,7 +468,7 @@ impl Names {
     }
 
     /// How many words at the start of the list are the name, and whether it is in the possessive.
-    fn leading(&self, list: &[Token]) -> Option<(usize, bool)> {
+    pub(super) fn leading(&self, list: &[Token]) -> Option<(usize, bool)> {
         self.variants.iter().find_map(|variant| {
             let last = variant.len() - 1;
             let mut possessive = false;
@@ -487,6 +493,9 @@ impl Names {
 /// The canonical sentence of one that is about the named subject; a leading pronoun counts when `known` says that the
 /// sentence before was about them.
 pub(super) fn third_person_of(book: &RuleBook, clause: &str, names: &Names, known: bool) -> Option<String> {
+    if let Some(grammar) = &book.grammar {
+        return grammar.third_person_of(clause, names, known);
+    }
     let (mut list, tail) = tokens(clause);
     if let Some((words, possessive)) = names.leading(&list) {
         // "User: …" is a label, not a subject; "Sarah's here" is "Sarah is here".
@@ -535,18 +544,24 @@ pub(super) fn third_person_of(book: &RuleBook, clause: &str, names: &Names, know
     Some(joined(&list, &tail).trim().to_owned())
 }
 
+/// The canonical sentence of an item in a list that leaves out whom it is about: "Lives in Rome".
+pub(super) fn listed(book: &RuleBook, patterns: &[(String, Regex)], item: &str) -> Option<String> {
+    let words = patterns.iter().find(|(_, pattern)| pattern.is_match(item)).map(|(words, _)| words)?;
+    third_person_of(book, &format!("{words} {}", lower_first(item)), &Names::new(None), false)
+}
+
 fn capital_first(text: &str) -> String {
     super::rulebook::capitalized(text.trim())
 }
 
 /// Writes a part of a canonical sentence, as it stands.
-pub(super) fn render_part(part: &str, name: Option<&str>) -> String {
-    part.replace(SUBJECT, name.unwrap_or("User"))
+pub(super) fn render_part(book: &RuleBook, part: &str, name: Option<&str>) -> String {
+    book.wording.with_name(part, name)
 }
 
 /// Writes a canonical sentence about a name.
-pub(super) fn render(canonical: &str, name: Option<&str>) -> String {
-    let text = canonical.replace(SUBJECT, name.unwrap_or("User"));
+pub(super) fn render(book: &RuleBook, canonical: &str, name: Option<&str>) -> String {
+    let text = book.wording.with_name(canonical, name);
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     super::rulebook::capitalized(text.trim_end_matches(['.', '!', ',', ';', ':', ' ', '-']))
 }

@@ -30,7 +30,7 @@ impl Learner<'_> {
     /// Notes a clause that is not about its speaker.
     pub(super) fn remark(&mut self, clause: &str, span: &Range<usize>, voice: &Voice) {
         let book = self.book;
-        if voice.setting == Setting::Text || voice.known {
+        if matches!(voice.setting, Setting::Text | Setting::List) || voice.known {
             return;
         }
         let weight = talk::weight(book, clause);
@@ -47,13 +47,14 @@ impl Learner<'_> {
         let thing = if points_back { self.talk.thing(book) } else { None };
         let named = thing.is_some();
         let canonical = match thing {
-            Some(thing) => format!("{SUBJECT} said of {thing}: {said}"),
-            None => format!("{SUBJECT} said: {said}"),
+            Some(thing) => book.wording.said_of.replace("{t}", &thing),
+            None => book.wording.said.clone(),
         };
+        let canonical = canonical.replace("{S}", &SUBJECT.to_string()).replace("{v}", &said);
         let ahead = when.first().filter(|when| tense == dates::Tense::Future && when.end >= today);
         let over = when.first().filter(|_| tense == dates::Tense::Past);
         let memory = Memory {
-            content: person::render(&canonical, voice.name.as_deref()),
+            content: person::render(book, &canonical, voice.name.as_deref()),
             subject: voice.name.clone(),
             kind: if ahead.is_some() { Kind::Event } else { Kind::Context },
             slot: None,

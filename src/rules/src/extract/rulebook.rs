@@ -1,15 +1,21 @@
 //! The rules as data: reads a language file into compiled tables.
 //!
 //! A language is one text file of `[sections]`; `#` starts a comment line. Sections of patterns hold one regular
-//! expression per line, with `{MACRO}` replaced; sections of words hold words. The file ships inside the library, so a
-//! mistake in it is a bug of the build and panics at first use; a test loads every language.
+//! expression per line, with `{MACRO}` replaced; sections of words hold words. A section that is not there says nothing.
+//! The files ship inside the library, so a mistake in one is a bug of the build and panics at first use; a test loads
+//! every language. To add a language, add its file to [`LANGUAGES`] and its sentences to the tests; see docs/extraction.md.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{LazyLock, OnceLock};
+use std::sync::OnceLock;
 
 use regex::{Captures, Regex, RegexBuilder};
 
 use super::Kind;
+use super::grammar::Grammar;
+
+/// The languages there are rules for, by their ISO 639-1 codes; the first is the default.
+const LANGUAGES: [(&str, &str); 2] =
+    [("en", include_str!("../../data/en.rules")), ("de", include_str!("../../data/de.rules"))];
 
 /// Stands for the subject in canonical sentences; a control character, removed from the input beforehand. It is of ASCII
 /// because the fast engine of the patterns gives up at word boundaries beside anything else.
@@ -89,6 +95,30 @@ pub(super) struct RuleBook {
     pub(super) tail: Vec<Regex>,
     pub(super) elided: Vec<(String, Regex)>,
     pub(super) not_elided: Patterns,
+    pub(super) listed: Vec<(String, Regex)>,
+    pub(super) listed_too: Vec<(String, Regex)>,
+    pub(super) about: Vec<Regex>,
+    pub(super) headings: HashSet<String>,
+    pub(super) pronouns: HashSet<String>,
+    /// How the sentences of the speaker become sentences about them; English has rules of its own in `person`.
+    pub(super) grammar: Option<Grammar>,
+    pub(super) wording: Wording,
+    /// A number before a month has a full stop.
+    pub(super) ordinal_days: bool,
+    /// Keys are nouns and keep their capitals.
+    pub(super) nouns_have_capitals: bool,
+    pub(super) boundary: Option<Regex>,
+    pub(super) subordinate: Patterns,
+    pub(super) speech: Patterns,
+    pub(super) denied: Patterns,
+    pub(super) not_other: Patterns,
+    pub(super) owns: Regex,
+    pub(super) introduced: Regex,
+    pub(super) described: Regex,
+    pub(super) speaks_of_self: Patterns,
+    pub(super) not_subjects: HashSet<String>,
+    pub(super) units: HashMap<String, String>,
+    pub(super) since: HashSet<String>,
     pub(super) shown: Vec<Regex>,
     pub(super) finite: Patterns,
     pub(super) dateline: Patterns,
@@ -148,10 +178,22 @@ impl Patterns {
 }
 
 impl RuleBook {
+    /// The book for a language; that for English where there is none.
+    pub(super) fn of(language: Option<&str>) -> &'static RuleBook {
+        static BOOKS: [OnceLock<RuleBook>; LANGUAGES.len()] = [const { OnceLock::new() }; LANGUAGES.len()];
+        let at = LANGUAGES.iter().position(|(code, _)| language == Some(*code)).unwrap_or(0);
+        BOOKS[at].get_or_init(|| RuleBook::parse(LANGUAGES[at].1))
+    }
+
+    /// The codes of the languages there are books for.
+    pub(super) fn languages() -> impl Iterator<Item = &'static str> {
+        LANGUAGES.iter().map(|(code, _)| *code)
+    }
+
     /// The book for English.
+    #[cfg(test)]
     pub(super) fn english() -> &'static RuleBook {
-        static BOOK: LazyLock<RuleBook> = LazyLock::new(|| RuleBook::parse(include_str!("../../data/en.rules")));
-        &BOOK
+        RuleBook::of(None)
     }
 
     /// What a key of a "key: value" line means.
@@ -174,6 +216,15 @@ impl RuleBook {
         let macros = sections.macros();
         let expand = |pattern: &str| expand(pattern, &macros);
         let patterns = |name: &str| -> Vec<Regex> { sections.lines(name).map(|l| compile(&expand(l))).collect() };
+        // Nothing, where there are no such patterns.
+        let any_of = |name: &str| {
+            let lines: Vec<String> = sections.lines(name).map(|line| expand(line)).collect();
+            compile(if lines.is_empty() { r"[^\s\S]".to_owned() } else { lines.join("|") }.as_str())
+        };
+        let worded = |name: &str| -> Vec<(String, Regex)> {
+            let lines = sections.lines(name).map(|line| line.split_once(" :: ").expect("words and a pattern"));
+            lines.map(|(words, pattern)| (words.to_owned(), compile(&expand(pattern)))).collect()
+        };
         let numbered = |name: &str| -> HashMap<String, i64> {
             let mut map = HashMap::new();
             for line in sections.lines(name) {
@@ -209,20 +260,35 @@ impl RuleBook {
             lead: patterns("lead"),
             keep_lead: Patterns(patterns("keeplead")),
             tail: patterns("tail"),
-            elided: sections
-                .lines("elided")
-                .map(|line| {
-                    let (words, pattern) = line.split_once(" :: ").expect("words and a pattern");
-                    (words.to_owned(), compile(&expand(pattern)))
-                })
-                .collect(),
+            elided: worded("elided"),
             not_elided: Patterns(patterns("notelided")),
+            listed: worded("listed"),
+            listed_too: worded("listedtoo"),
+            about: patterns("about"),
+            headings: sections.words("headings"),
+            pronouns: sections.words("pronouns"),
+            grammar: Grammar::parse(&sections),
+            wording: Wording::parse(&sections),
+            ordinal_days: sections.words("traits").contains("ordinal-days"),
+            nouns_have_capitals: sections.words("traits").contains("nouns-have-capitals"),
+            boundary: sections.lines("boundary").next().map(|line| compile(&expand(line))),
+            subordinate: Patterns(patterns("subordinate")),
+            speech: Patterns(patterns("speech")),
+            denied: Patterns(patterns("denied")),
+            not_other: Patterns(patterns("notother")),
+            owns: any_of("owns"),
+            introduced: any_of("introduced"),
+            described: any_of("described"),
+            speaks_of_self: Patterns(patterns("self")),
+            not_subjects: sections.words("notsubjects"),
+            units: sections.pairs("units"),
+            since: sections.words("since"),
             shown: patterns("shown"),
             finite: Patterns(patterns("finite")),
             dateline: Patterns(patterns("dateline")),
             addressed: Patterns(patterns("addressed")),
-            of_listener: compile(&sections.lines("oflistener").collect::<Vec<_>>().join("|")),
-            to_listener: compile(&sections.lines("tolistener").collect::<Vec<_>>().join("|")),
+            of_listener: any_of("oflistener"),
+            to_listener: any_of("tolistener"),
             empty: Patterns(patterns("empty")),
             thin: sections.words("thin"),
             antecedent: patterns("antecedent"),
@@ -254,7 +320,7 @@ impl RuleBook {
                 .collect(),
             any_date: compile(&any.join("|")),
             dates: date_sources.iter().map(|(head, pattern)| date_rule(head, pattern)).collect(),
-            no_date: compile(&sections.lines("nodate").collect::<Vec<_>>().join("|")),
+            no_date: any_of("nodate"),
             say_date: sections
                 .lines("saydate")
                 .filter_map(|line| line.split_once(" = "))
@@ -278,8 +344,53 @@ impl RuleBook {
     }
 }
 
+/// How what is remembered outside the sentences of a text is put.
+pub(super) struct Wording {
+    /// The unnamed subject.
+    pub(super) user: String,
+    /// The end of a name in the possessive, and that behind certain letters.
+    possessive: String,
+    possessive_behind: Option<(String, String)>,
+    /// A key that nobody knows with its value, and with several.
+    pub(super) pair: String,
+    pub(super) pairs: String,
+    /// What was recorded of the subject.
+    pub(super) activity: String,
+    /// What the subject said, and of what.
+    pub(super) said: String,
+    pub(super) said_of: String,
+    /// The word that joins the last two of a list.
+    pub(super) and: String,
+}
+
+impl Wording {
+    fn parse(sections: &Sections<'_>) -> Wording {
+        let said = sections.pairs("wording");
+        let of = |name: &str, default: &str| said.get(name).map_or(default, String::as_str).to_owned();
+        Wording {
+            user: of("user", "User"),
+            possessive: of("possessive", "'s"),
+            possessive_behind: said.get("behind").map(|letters| (letters.clone(), of("possessive behind", "'"))),
+            pair: of("pair", "{S}'s {k} is {v}"),
+            pairs: of("pairs", "{S}'s {k}: {v}"),
+            activity: of("activity", "{S}'s activity: {v}"),
+            said: of("said", "{S} said: {v}"),
+            said_of: of("said of", "{S} said of {t}: {v}"),
+            and: format!(" {} ", of("and", "and")),
+        }
+    }
+
+    /// Puts the name, or the word for who has none, in place of the subject's mark.
+    pub(super) fn with_name(&self, canonical: &str, name: Option<&str>) -> String {
+        let name = name.unwrap_or(&self.user);
+        let behind = self.possessive_behind.as_ref().filter(|(letters, _)| name.ends_with(|c| letters.contains(c)));
+        let ending = behind.map_or(&self.possessive, |(_, ending)| ending);
+        canonical.replace(&format!("{SUBJECT}'s"), &format!("{name}{ending}")).replace(SUBJECT, name)
+    }
+}
+
 /// The sections of a language file.
-struct Sections<'a>(HashMap<&'a str, Vec<&'a str>>);
+pub(super) struct Sections<'a>(HashMap<&'a str, Vec<&'a str>>);
 
 impl<'a> Sections<'a> {
     fn parse(text: &'a str) -> Self {
@@ -297,11 +408,19 @@ impl<'a> Sections<'a> {
         Sections(sections)
     }
 
-    fn lines(&self, name: &str) -> impl Iterator<Item = &'a str> {
+    /// Lines of the form "names = value", by each of the names.
+    pub(super) fn pairs(&self, name: &str) -> HashMap<String, String> {
+        let lines = self.lines(name).filter_map(|line| line.split_once(" = "));
+        lines
+            .flat_map(|(names, value)| names.split(", ").map(move |name| (name.to_owned(), value.to_owned())))
+            .collect()
+    }
+
+    pub(super) fn lines(&self, name: &str) -> impl Iterator<Item = &'a str> {
         self.0.get(name).cloned().unwrap_or_default().into_iter()
     }
 
-    fn words(&self, name: &str) -> HashSet<String> {
+    pub(super) fn words(&self, name: &str) -> HashSet<String> {
         self.lines(name).flat_map(str::split_whitespace).map(str::to_owned).collect()
     }
 
@@ -324,7 +443,14 @@ impl<'a> Sections<'a> {
             ("WD".to_owned(), format!("(?:{})", names("weekdays"))),
             ("NUM".to_owned(), format!("(?:{})", numbers.join("|"))),
             ("LANGUAGE".to_owned(), format!("(?:{})", words("languages"))),
-            ("PAST".to_owned(), format!("[a-z]+ed|{}", words("past"))),
+            (
+                "PAST".to_owned(),
+                self.lines("regularpast")
+                    .chain(self.lines("past").flat_map(str::split_whitespace))
+                    .collect::<Vec<_>>()
+                    .join("|"),
+            ),
+            ("FIRST".to_owned(), format!("(?:{})", self.first_persons().join("|"))),
         ];
         for line in self.lines("macros") {
             let (name, pattern) = line.split_once(" = ").expect("a macro and its pattern");
@@ -332,6 +458,12 @@ impl<'a> Sections<'a> {
             macros.push((name.to_owned(), pattern));
         }
         macros
+    }
+
+    /// The verbs of the file in the first person.
+    fn first_persons(&self) -> Vec<&'a str> {
+        let irregular = self.lines("irregular").filter_map(|line| line.split_whitespace().next());
+        irregular.chain(self.lines("firstverbs").flat_map(str::split_whitespace)).collect()
     }
 
     fn keys(&self) -> (Vec<Meaning>, HashMap<String, usize>) {
@@ -427,18 +559,25 @@ fn date_rule(head: &str, pattern: &str) -> DateRule {
     DateRule { op, offset, part: words.next().map(str::to_owned), pattern: compile(pattern) }
 }
 
-/// Replaces `{MACRO}`; a repetition such as `{0,4}` is left alone.
+/// Replaces `{MACRO}`, and `{MACRO:words}` by the macro with its `{x}` replaced; a repetition such as `{0,4}` is left alone.
 fn expand(pattern: &str, macros: &[(String, String)]) -> String {
     let mut out = pattern.to_owned();
     for (name, value) in macros.iter().rev() {
-        if out.contains(name.as_str()) {
-            out = out.replace(&format!("{{{name}}}"), value);
+        if !out.contains(name.as_str()) {
+            continue;
+        }
+        out = out.replace(&format!("{{{name}}}"), value);
+        let open = format!("{{{name}:");
+        while let Some(at) = out.find(&open) {
+            let end = at + out[at..].find('}').expect("the end of a macro's words");
+            let filled = value.replace("{x}", &out[at + open.len()..end]);
+            out.replace_range(at..=end, &filled);
         }
     }
     out
 }
 
-fn compile(pattern: &str) -> Regex {
+pub(super) fn compile(pattern: &str) -> Regex {
     RegexBuilder::new(pattern)
         .case_insensitive(true)
         .size_limit(32 << 20)

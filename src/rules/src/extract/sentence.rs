@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::rulebook::SUBJECT;
+use super::rulebook::{RuleBook, SUBJECT};
 
 /// A longer sentence is no sentence: a dump, a table, a wall of text. It is skipped.
 pub(crate) const MAX_SENTENCE: usize = 1_500;
@@ -13,13 +13,23 @@ pub(crate) const MAX_SENTENCE: usize = 1_500;
 /// How far a closing quotation mark may lie from the opening one.
 const MAX_QUOTE: usize = 600;
 
-const ABBREVIATIONS: [&str; 22] = [
+const ABBREVIATIONS: [&str; 34] = [
     "mr", "mrs", "ms", "dr", "prof", "st", "jr", "sr", "vs", "etc", "e.g", "i.e", "approx", "dept", "est", "fig",
-    "inc", "ltd", "co", "no", "mt", "u.s",
+    "inc", "ltd", "co", "no", "mt", "u.s", "z.b", "bzw", "ca", "usw", "d.h", "u.a", "nr", "str", "evtl", "ggf", "inkl",
+    "geb",
 ];
 
 /// The sentences of a text, trimmed. A line break ends one, except inside a wrapped paragraph.
 pub(crate) fn sentences(text: &str) -> Vec<Range<usize>> {
+    split(text, &|_| false)
+}
+
+/// The sentences of a text in a language whose days have a full stop before the month: "am 3. Mai".
+pub(super) fn sentences_of(book: &RuleBook, text: &str) -> Vec<Range<usize>> {
+    split(text, &|word| book.ordinal_days && book.months.contains_key(&word.to_lowercase()))
+}
+
+fn split(text: &str, is_month: &dyn Fn(&str) -> bool) -> Vec<Range<usize>> {
     let bytes = text.as_bytes();
     let mut found = Vec::new();
     let mut start = 0;
@@ -44,7 +54,7 @@ pub(crate) fn sentences(text: &str) -> Vec<Range<usize>> {
                 }
                 continue;
             }
-            '.' | '!' | '?' | '…' if ends_sentence(text, start, at, next) => {
+            '.' | '!' | '?' | '…' if ends_sentence(text, start, at, next, is_month) => {
                 let mut end = next;
                 while let Some(c) = text[end..].chars().next().filter(|c| matches!(c, ')' | '"' | '”' | '\'' | '’'))
                 {
@@ -95,7 +105,7 @@ fn ends_line(text: &str, start: usize, at: usize, next: usize) -> bool {
     !(wrapped && continues && at - start < MAX_SENTENCE)
 }
 
-fn ends_sentence(text: &str, start: usize, at: usize, next: usize) -> bool {
+fn ends_sentence(text: &str, start: usize, at: usize, next: usize, is_month: &dyn Fn(&str) -> bool) -> bool {
     let rest = &text[next..];
     let Some(following) = rest.chars().next() else { return true };
     if matches!(following, ')' | '"' | '”' | '\'' | '’') {
@@ -113,6 +123,10 @@ fn ends_sentence(text: &str, start: usize, at: usize, next: usize) -> bool {
         from += 1;
     }
     let word = text[from..at].rsplit(|c: char| c.is_whitespace() || c == '(').next().unwrap_or_default();
+    let number = (1..=2).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_digit());
+    if number && is_month(rest.trim_start().split(|c: char| !c.is_alphabetic()).next().unwrap_or_default()) {
+        return false;
+    }
     let mut letters = word.split('.');
     let initial = word != "I" && letters.all(|l| l.chars().count() == 1 && l.starts_with(char::is_uppercase));
     !initial && !ABBREVIATIONS.contains(&word.to_lowercase().as_str())
@@ -122,10 +136,14 @@ fn ends_sentence(text: &str, start: usize, at: usize, next: usize) -> bool {
 pub(super) fn cleaned(text: &str) -> String {
     static EMOTICON: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"(?:^|\s)(?::\)|:\(|:D|;\)|:P|<3|xD)(?:\s|$)").expect("a valid pattern"));
+    // There the closing mark looks like the opening one elsewhere.
+    let german = text.contains('„');
     let plain: String = text
         .chars()
         .map(|c| match c {
             '’' | '‘' | 'ʼ' => '\'',
+            '„' | '«' | '»' => '"',
+            '“' if german => '"',
             SUBJECT | '*' | '`' => ' ',
             c if c.is_control() || c.is_whitespace() || is_pictograph(c) => ' ',
             c => c,
@@ -160,6 +178,25 @@ static SUBORDINATE: LazyLock<Regex> = LazyLock::new(|| {
 static COPULA: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?i)^(?:my|our)\s+(?:\S+\s+){1,4}(?:is|are|was|were|has|have|had|\w+s|\w+ed|means)\s").expect("valid")
 });
+
+/// The clauses of a sentence in a language: by its own pattern where it states one.
+pub(super) fn clauses_of(book: &RuleBook, sentence: &str) -> Vec<Range<usize>> {
+    let Some(boundary) = &book.boundary else { return clauses(sentence) };
+    let mut found = Vec::new();
+    let mut start = 0;
+    for hit in boundary.captures_iter(sentence) {
+        let (Some(whole), Some(next)) = (hit.get(0), hit.name("next")) else { continue };
+        let left = &sentence[start..whole.start()];
+        // What somebody said goes on behind the comma.
+        let reported = book.reported.found_in(left) && !book.owned.found_in(left);
+        if !reported && !book.subordinate.found_in(left) {
+            found.push(start..whole.start());
+            start = next.start();
+        }
+    }
+    found.push(start..sentence.len());
+    found
+}
 
 /// The clauses of a sentence that can stand alone: "I'm Sarah and I work at Acme" is two, "when I moved, I cried" is one.
 pub(super) fn clauses(sentence: &str) -> Vec<Range<usize>> {

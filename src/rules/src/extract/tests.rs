@@ -13,7 +13,7 @@ use crate::time::format_micros;
 pub(super) const NOW: i64 = 1_683_540_000_000_000;
 
 fn read(text: &str, input_type: Option<&str>, name: Option<&str>) -> Extraction {
-    extract(&Input { text, input_type, now: NOW, schema: &[], subject_name: name })
+    extract(&Input { text, input_type, now: NOW, schema: &[], subject_name: name, language: None })
 }
 
 fn contents(extraction: &Extraction) -> Vec<&str> {
@@ -47,14 +47,31 @@ pub(super) fn written(memory: &Memory) -> String {
 }
 
 #[test]
-fn every_rule_of_the_book_compiles() {
-    let book = RuleBook::english();
-    assert!(book.rules.len() > 80);
-    for rule in &book.rules {
-        assert!(!rule.pattern().is_match(""), "rule {} matches the empty text", rule.id);
-        assert!(rule.meaning.confidence <= MAX_CONFIDENCE && rule.meaning.importance <= 1.0, "{}", rule.id);
+fn every_rule_of_the_books_compiles() {
+    assert_eq!(languages().collect::<Vec<_>>(), ["en", "de"]);
+    for language in languages() {
+        let book = RuleBook::of(Some(language));
+        assert!(book.rules.len() > 80, "{language}");
+        for rule in &book.rules {
+            assert!(!rule.pattern().is_match(""), "{language}: rule {} matches the empty text", rule.id);
+            assert!(rule.meaning.confidence <= MAX_CONFIDENCE && rule.meaning.importance <= 1.0, "{}", rule.id);
+        }
+        assert!(book.keys.iter().all(|meaning| meaning.say.as_deref().is_some_and(|say| say.contains("{v}"))));
+        // A slot means the same in every language.
+        assert_eq!(book.single, RuleBook::english().single, "{language}");
     }
-    assert!(book.keys.iter().all(|meaning| meaning.say.as_deref().is_some_and(|say| say.contains("{v}"))));
+}
+
+#[test]
+fn a_language_without_rules_is_read_as_english() {
+    let read = |language| {
+        let input =
+            Input { text: "I live in Oslo.", input_type: None, now: NOW, schema: &[], subject_name: None, language };
+        extract(&input)
+    };
+    assert_eq!(read(Some("tlh")), read(None));
+    assert_eq!(contents(&read(Some("en"))), ["User lives in Oslo"]);
+    assert_eq!(contents(&read(Some("de"))), Vec::<&str>::new());
 }
 
 #[test]
@@ -274,7 +291,8 @@ fn custom_fields_are_filled_by_name_pattern_and_list() {
     ];
     let text = "I'm a designer at Acme. My shoe size is 42. My seat is by the window. My number is CUST-1234. \
                 I'm an expert in Rust. I love chess. I love tea. I was born on 3 May 1990.";
-    let extraction = extract(&Input { text, input_type: None, now: NOW, schema: &schema, subject_name: None });
+    let extraction =
+        extract(&Input { text, input_type: None, now: NOW, schema: &schema, subject_name: None, language: None });
     let seen: Vec<_> = extraction.fields.iter().map(|field| (field.key.as_str(), field.value.clone())).collect();
     assert_eq!(
         seen,
@@ -329,6 +347,10 @@ fn a_mebibyte_of_anything_is_read_in_bounded_time() {
         "é".repeat(size),
         "I live in Berlin. ".repeat(size / 18),
         format!("{{\"a\":\"{}\"}}", "I like tea. ".repeat(size / 13)),
+        "# Ann\n".repeat(size / 6),
+        "| a | b |\n|---|---|\n".repeat(size / 20),
+        format!("name,city\n{}", (0..size / 24).map(|n| format!("Ann{n} Lee,Rome\n")).collect::<String>()),
+        (0..size / 32).map(|n| format!("# Ann{n}\n- Lives in Rome\n")).collect(),
         many,
     ];
     for text in texts {
@@ -401,6 +423,33 @@ const PHRASES: [&str; 34] = [
     "--",
 ];
 
+const GERMAN: [&str; 24] = [
+    "Ich ",
+    "ich ",
+    "bin ",
+    "wohne ",
+    "in ",
+    "Berlin",
+    "und ",
+    "mein ",
+    "meine ",
+    "wir ",
+    "mich ",
+    "weil ",
+    ", ",
+    ". ",
+    "3. ",
+    "Mai ",
+    "nächsten Dienstag ",
+    "nicht ",
+    "Evas ",
+    "Sie ",
+    "„",
+    "“",
+    "\n- ",
+    "mag ",
+];
+
 proptest! {
     #[test]
     fn no_text_breaks_it(text in "\\PC{0,200}", name in proptest::option::of("\\PC{0,12}"), kind in 0usize..4) {
@@ -418,9 +467,15 @@ proptest! {
     }
 
     #[test]
+    fn no_sequence_of_telling_words_breaks_german(words in proptest::collection::vec(0..GERMAN.len(), 0..40)) {
+        let text: String = words.iter().map(|&at| GERMAN[at]).collect();
+        check(&text, &extract(&Input { text: &text, input_type: None, now: NOW, schema: &[], subject_name: Some("Eva Maß"), language: Some("de") }));
+    }
+
+    #[test]
     fn any_time_is_survived(now in any::<i64>()) {
         let text = "I went home yesterday. I fly to Rome next Tuesday, in 3 weeks or in 999 years.";
-        let extraction = extract(&Input { text, input_type: None, now, schema: &[], subject_name: None });
+        let extraction = extract(&Input { text, input_type: None, now, schema: &[], subject_name: None, language: None });
         check(text, &extraction);
     }
 }

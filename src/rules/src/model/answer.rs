@@ -152,7 +152,8 @@ fn slot(item: &Value, subject: &str, question: &Question<'_>) -> Map<String, Val
     let (Some(slot), Some(value)) = (slot, value) else { return Map::new() };
     let negated = item["negated"].as_bool().unwrap_or_default();
     let own = subject == "user" || subject == question.name().to_lowercase();
-    let denied = if negated && own { fields_of_slot(question.input.schema, slot) } else { Vec::new() };
+    let denied =
+        if negated && own { fields_of_slot(question.input.schema, slot, question.input.language) } else { Vec::new() };
     let slot = if own { slot.to_owned() } else { format!("{slot} of {subject}") };
     [("slot", json!(slot)), ("slot_value", json!(value)), ("negated", json!(negated)), ("denied_fields", json!(denied))]
         .into_iter()
