@@ -38,7 +38,7 @@ declare
   words constant record := _lexemes(m.content);
 begin
   return _signature(m.id, m.content, words.lexemes, words.counts, m.importance, m.speaker, m.conversation_id, m.sequence, _day(m.event_date),
-                    m.ordinal, _microseconds(m.updated_at), _microseconds(m.forget_after), m.forgotten_at is not null, model, code);
+                    m.ordinal, _microseconds(m.updated_at), _microseconds(m.forget_after), m.forgotten_at is not null, model, code, m.heard);
 end
 $$;
 

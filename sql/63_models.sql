@@ -300,9 +300,35 @@ declare
 begin
   select * into answer from job_answer a where a.subject_key = key and a.job_id = _extraction.job and a.status = 'done';
   if answer.text_sha256 = sha256(convert_to(data, 'UTF8')) then
-    return answer.extraction;
+    return _with_heard(answer.extraction, _turns(data, input_type));
   end if;
-  return _extract(data, input_type, moment, profile_schema_get() -> 'fields', _subject_name(key));
+  return _with_heard(_extract(data, input_type, moment, profile_schema_get() -> 'fields', _subject_name(key)), _turns(data, input_type));
+end
+$$;
+
+-- An extraction whose memories bring along which words were said where they were drawn from: in their turn, and in the one
+-- before, which often asks what they answer. Words are known by their hashes, as in signatures; a turn of very many is
+-- no talk, and lends none.
+create function _with_heard(extraction jsonb, turns text[]) returns jsonb
+language plpgsql stable
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  config constant regconfig := project_setting('text_search_config') #>> '{}';
+  words jsonb;
+begin
+  if cardinality(turns) = 0 then
+    return extraction;
+  end if;
+  select jsonb_agg(case when cardinality(l.lexemes) <= 64 then to_jsonb(_terms(l.lexemes)) else '[]' end order by t.place)
+  into words
+  from unnest(turns) with ordinality t (said, place)
+  cross join lateral tsvector_to_array(to_tsvector(config, t.said)) l (lexemes);
+  return extraction || jsonb_build_object('memories', (
+    select coalesce(jsonb_agg(m.value || case when h.turn is not null then jsonb_build_object(
+             'heard', (words -> h.turn) || case when h.turn > 0 then words -> (h.turn - 1) else '[]' end) else '{}' end order by m.ordinality), '[]')
+    from jsonb_array_elements(extraction -> 'memories') with ordinality m
+    cross join lateral (select (m.value ->> 'turn')::integer as turn) h));
 end
 $$;
 
