@@ -291,7 +291,7 @@ $$;
 -- Applying -----------------------------------------------------------------------------------------------------------------
 
 -- What was found in the text of a job: by the model, if it was asked about this very text, else by the built-in extractor.
-create function _extraction(key uuid, job uuid, data text, input_type text, moment timestamptz) returns jsonb
+create function _extraction(key uuid, job uuid, data text, input_type text, moment timestamptz, conversation text default null) returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
@@ -300,16 +300,17 @@ declare
 begin
   select * into answer from job_answer a where a.subject_key = key and a.job_id = _extraction.job and a.status = 'done';
   if answer.text_sha256 = sha256(convert_to(data, 'UTF8')) then
-    return _with_heard(answer.extraction, _turns(data, input_type));
+    return _with_turns(answer.extraction, _turns(data, input_type), conversation);
   end if;
-  return _with_heard(_extract(data, input_type, moment, profile_schema_get() -> 'fields', _subject_name(key)), _turns(data, input_type));
+  return _with_turns(_extract(data, input_type, moment, profile_schema_get() -> 'fields', _subject_name(key)),
+                     _turns(data, input_type), conversation);
 end
 $$;
 
--- An extraction whose memories bring along which words were said where they were drawn from: in their turn, and in the one
--- before, which often asks what they answer. Words are known by their hashes, as in signatures; a turn of very many is
--- no talk, and lends none.
-create function _with_heard(extraction jsonb, turns text[]) returns jsonb
+-- An extraction whose memories bring along where they were said: in which conversation, if their turn names none, and which
+-- words are in their turn and in the one before, which often asks what they answer. Words are known by their hashes, as in
+-- signatures; a turn of very many words is no talk, and lends none.
+create function _with_turns(extraction jsonb, turns text[], conversation text) returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
@@ -325,10 +326,11 @@ begin
   from unnest(turns) with ordinality t (said, place)
   cross join lateral tsvector_to_array(to_tsvector(config, t.said)) l (lexemes);
   return extraction || jsonb_build_object('memories', (
-    select coalesce(jsonb_agg(m.value || case when h.turn is not null then jsonb_build_object(
-             'heard', (words -> h.turn) || case when h.turn > 0 then words -> (h.turn - 1) else '[]' end) else '{}' end order by m.ordinality), '[]')
+    select coalesce(jsonb_agg(m.value || case when s.turn is null then '{}' else jsonb_build_object(
+             'conversation_id', coalesce(m.value ->> 'conversation_id', conversation),
+             'heard', (words -> s.turn) || case when s.turn > 0 then words -> (s.turn - 1) else '[]' end) end order by m.ordinality), '[]')
     from jsonb_array_elements(extraction -> 'memories') with ordinality m
-    cross join lateral (select (m.value ->> 'turn')::integer as turn) h));
+    cross join lateral (select (m.value ->> 'turn')::integer as turn) s));
 end
 $$;
 
