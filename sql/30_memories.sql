@@ -40,6 +40,7 @@ create table memory (
   slot_value text,
   gist bigint,
   aside boolean not null default false,
+  heard integer[],
   ordinal bigint not null,
   signature_block bigint not null,
   created_at timestamptz not null default now(),
@@ -54,6 +55,7 @@ comment on column memory.field_key is 'The profile field that a memory of kind p
 comment on column memory.slot is 'What it says of which there is one, such as home or employer: a second value contradicts the first';
 comment on column memory.gist is 'A hash that statements share that say the same or contradict each other';
 comment on column memory.aside is 'Said by the subject or another speaker, of other things: found by a search, and no part of the profile';
+comment on column memory.heard is 'Hashes of the words of the turn that it was drawn from and of the turn before: a search finds it by these as well, a little';
 comment on column memory.signature_block is 'The block of memory_signature that holds, or last held, what a search reads of it';
 comment on column memory.ordinal is 'The place in the order of writing, in microseconds: neighbours of a text tell what it is about';
 

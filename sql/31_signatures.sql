@@ -33,7 +33,7 @@ begin
   return memory_profile._signature(
     m.id, m.content, to_tsvector(config, m.content)::text, m.importance, m.speaker, m.conversation_id, m.sequence,
     memory_profile._day(m.event_date), m.ordinal, memory_profile._microseconds(m.updated_at), memory_profile._microseconds(m.forget_after),
-    m.forgotten_at is not null, model, code);
+    m.forgotten_at is not null, model, code, m.heard);
 end
 $$;
 

@@ -528,7 +528,7 @@ declare
   source document;
 begin
   if this.kind = 'learn' then
-    return _extraction(this.subject_key, this.id, this.payload, this.input_type, this.created_at);
+    return _extraction(this.subject_key, this.id, this.payload, this.input_type, this.created_at, this.id::text);
   elsif this.kind = 'document' then
     select * into source from document d where d.subject_key = this.subject_key and d.id = this.document_id;
     if source.id is not null and source.processed_sha256 is distinct from _document_digest(source) then

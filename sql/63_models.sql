@@ -359,7 +359,7 @@ $$;
 -- Applying -----------------------------------------------------------------------------------------------------------------
 
 -- What was found in the text of a job: by the model, if it was asked about this very text, else by the built-in extractor.
-create function _extraction(key uuid, job uuid, data text, input_type text, moment timestamptz) returns jsonb
+create function _extraction(key uuid, job uuid, data text, input_type text, moment timestamptz, conversation text default null) returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
@@ -368,9 +368,38 @@ declare
 begin
   select * into answer from job_answer a where a.subject_key = key and a.job_id = _extraction.job and a.status = 'done';
   if answer.text_sha256 = sha256(convert_to(data, 'UTF8')) then
-    return answer.extraction;
+    return _with_turns(answer.extraction, _turns(data, input_type), conversation);
   end if;
-  return _extract(data, input_type, moment, profile_schema_get() -> 'fields', _subject_name(key), project_setting('language') #>> '{}');
+  return _with_turns(_extract(data, input_type, moment, profile_schema_get() -> 'fields', _subject_name(key),
+                              project_setting('language') #>> '{}'),
+                     _turns(data, input_type), conversation);
+end
+$$;
+
+-- An extraction whose memories bring along where they were said: in which conversation, if their turn names none, and which
+-- words are in their turn and in the one before, which often asks what they answer. Words are known by their hashes, as in
+-- signatures; a turn of very many words is no talk, and lends none.
+create function _with_turns(extraction jsonb, turns text[], conversation text) returns jsonb
+language plpgsql stable
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  config constant regconfig := project_setting('text_search_config') #>> '{}';
+  words jsonb;
+begin
+  if cardinality(turns) = 0 then
+    return extraction;
+  end if;
+  select jsonb_agg(case when cardinality(l.lexemes) <= 64 then to_jsonb(_terms(l.lexemes)) else '[]' end order by t.place)
+  into words
+  from unnest(turns) with ordinality t (said, place)
+  cross join lateral tsvector_to_array(to_tsvector(config, t.said)) l (lexemes);
+  return extraction || jsonb_build_object('memories', (
+    select coalesce(jsonb_agg(m.value || case when s.turn is null then '{}' else jsonb_build_object(
+             'conversation_id', coalesce(m.value ->> 'conversation_id', conversation),
+             'heard', (words -> s.turn) || case when s.turn > 0 then words -> (s.turn - 1) else '[]' end) end order by m.ordinality), '[]')
+    from jsonb_array_elements(extraction -> 'memories') with ordinality m
+    cross join lateral (select (m.value ->> 'turn')::integer as turn) s));
 end
 $$;
 

@@ -26,12 +26,13 @@ OPEN_JOBS = "SELECT count(*) FROM memory_profile.jobs(%s) WHERE status <> 'done'
 # As an application asks, with every default.
 SEARCH = """
 SELECT id, memory, similarity
-FROM memory_profile.memory_search(%(subject)s, %(q)s, rerank => %(rerank)s, rewrite_query => %(rewrite_query)s)
+FROM memory_profile.memory_search(%(subject)s, %(q)s, include_forgotten => %(include_forgotten)s,
+  rerank => %(rerank)s, rewrite_query => %(rewrite_query)s)
 """
 RANKING = """
 SELECT id, similarity, score::text
 FROM memory_profile.memory_search(%(subject)s, %(q)s, 0, max_results => %(depth)s,
-  rerank => %(rerank)s, rewrite_query => %(rewrite_query)s)
+  include_forgotten => %(include_forgotten)s, rerank => %(rerank)s, rewrite_query => %(rewrite_query)s)
 """
 
 EMBED = "SELECT memory_profile._embed_query(%s)"

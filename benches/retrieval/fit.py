@@ -29,13 +29,14 @@ import numpy as np
 
 # As in src/rules/src/rank/model.rs.
 WEIGHTS = {
-    "share": 2.0, "coverage": 2.0, "coverage_nearby": 4.0, "coverage_around": 3.0, "cosine": 1.0, "maxsim": 18.0,
-    "maxsim_before": 11.0, "maxsim_around": 4.0, "answers": 1.75, "alone": 2.25, "few": 0.4, "speaker": 3.0, "date": 5.0,
+    "share": 2.0, "coverage": 2.0, "coverage_together": 4.0, "coverage_nearby": 4.0, "coverage_around": 3.0, "cosine": 1.0, "maxsim": 18.0,
+    "maxsim_together": 15.0, "maxsim_before": 11.0, "maxsim_around": 4.0, "answers": 1.75, "repeats": 1.5, "alone": 2.25, "few": 0.4, "speaker": 3.0, "date": 5.0,
     "time": 1.75, "asks": 1.0, "identity": 8.0, "recency": 0.3, "importance": 0.6,
 }
 RELATED = ("alone", "few", "speaker", "date", "time")  # count as far as the text is related
+TAKEN_OFF = ("asks", "repeats")
 CENTRED = {"recency": "freshness", "importance": "importance"}  # half of the range is given, half is taken
-FITTED = [name for name in WEIGHTS if name not in ("alone", "few", "identity", "recency", "importance")]
+FITTED = [name for name in WEIGHTS if name not in ("alone", "few", "repeats", "identity", "recency", "importance")]
 # Similarity from 0.95 up is for a text that is the question: no question and answer tell anything about it.
 TOP = [[20.0, 0.95], [25.0, 0.98], [32.0, 1.0]]
 RIDGE = 1e-4
@@ -49,6 +50,7 @@ class Search:
     texts: int
     signals: np.ndarray  # row by weight
     right: np.ndarray  # which rows are answers
+    ids: np.ndarray  # what each row stands for; it counts once, where the first of its rows stands
     missed: int  # answers that are in no row
 
 
@@ -64,8 +66,9 @@ def read(path, mode, aside):
             evidence = set(run["evidence"])
             right = np.array([row["id"] in evidence for row in rows], bool)
             category = str(run["category"])
-            searches.append(Search(category, run["conversation"], category != aside, run["texts"], signals, right,
-                                   len(evidence) - int(right.sum())))
+            ids = np.array([row["id"] for row in rows])
+            searches.append(Search(category, run["conversation"], category != aside, run["texts"], signals, right, ids,
+                                   len(evidence) - len(set(ids[right]))))
     return searches
 
 
@@ -74,7 +77,7 @@ def signals_of(parts):
         if name in CENTRED:
             return parts[CENTRED[name]] - 0.5
         value = parts[name] * (parts["related"] if name in RELATED else 1.0)
-        return -value if name == "asks" else value
+        return -value if name in TAKEN_OFF else value
     return [signal(name) for name in WEIGHTS]
 
 
@@ -86,6 +89,7 @@ def figures(search, weights, cut):
     """Recall at 5, 10 and 20, nDCG at 10, and recall of the first ten above the cut."""
     evidence = search.signals @ weights
     order = np.argsort(-evidence, kind="stable")
+    order = order[np.sort(np.unique(search.ids[order], return_index=True)[1])]
     right = search.right[order]
     total = int(right.sum()) + search.missed
     gains = 1.0 / np.log2(np.arange(2, 12))

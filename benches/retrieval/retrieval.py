@@ -28,6 +28,8 @@ from locomo import Conversation, Question
 MODES = {"metadata": "with metadata", "text": "text alone", "learned": "what was learned"}
 DEFAULT_MODES = ["metadata", "text"]
 VARIANTS = ("", "rerank", "rewrite_query")
+# What was learned of plans expires when their day has passed; turns never do.
+VARIANTS_LEARNED = (*VARIANTS, "include_forgotten")
 # Statements that are slower at first, while caches fill, are not counted.
 WARM_UP = 0.1
 
@@ -76,7 +78,7 @@ class Search:
 
     def options(self, conversation: Conversation, question: Question) -> dict[str, Any]:
         subject = self.containers[conversation.name].subject
-        chosen = {variant: variant == self.variant for variant in VARIANTS if variant}
+        chosen = {variant: variant == self.variant for variant in VARIANTS_LEARNED if variant}
         return {"subject": subject, "q": question.text, "depth": DEPTH} | chosen
 
     def ask_stranger(self, stranger: Conversation, question: Question, deep: psycopg.Connection[Any]) -> dict[str, Any]:
@@ -154,7 +156,7 @@ def load(
 def searches(role: str, containers: dict[str, dict[str, Container]]) -> list[Search]:
     made = []
     for mode, subjects in containers.items():
-        for variant in VARIANTS:
+        for variant in VARIANTS_LEARNED if mode == "learned" else VARIANTS:
             label = f"  {variant}" if variant else f"memory_search, {MODES[mode]}"
             made.append(Search(mode, variant, Method(label), Timed(label, connect(role)), subjects))
     return made

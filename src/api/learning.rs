@@ -45,6 +45,13 @@ fn _languages() -> Vec<&'static str> {
     extract::languages().collect()
 }
 
+/// What was said in each turn of a conversation; nothing for any other text.
+#[pg_extern(immutable, parallel_safe)]
+fn _turns(data: &str, input_type: Option<&str>) -> Vec<String> {
+    let input = Input { text: data, input_type, now: 0, schema: &[], subject_name: None };
+    extract::messages(&input).into_iter().map(|message| message.content).collect()
+}
+
 /// A point in time of PostgreSQL as the rules'.
 pub fn unix_micros(moment: TimestampWithTimeZone) -> i64 {
     pg_sys::TimestampTz::from(moment).saturating_add(POSTGRES_EPOCH)
@@ -83,7 +90,7 @@ fn memory_json(memory: &Memory, messages: &[Message], schema: &[FieldSpec], lang
         "content": memory.content, "kind": memory.kind.as_str(), "is_static": memory.is_static,
         "confidence": rounded(memory.confidence), "importance": rounded(memory.importance),
         "event_date": iso(memory.event_date.or_else(|| message?.date)), "forget_after": iso(memory.forget_after),
-        "speaker": message.and_then(|message| message.name.as_deref()), "sequence": sequence,
+        "speaker": message.and_then(|message| message.name.as_deref()), "sequence": sequence, "turn": memory.message,
         "conversation_id": message.and_then(|message| message.conversation.as_deref()),
     })
 }

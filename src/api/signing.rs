@@ -28,6 +28,7 @@ fn _signature(
     forgotten: bool,
     model: Option<i16>,
     code: Option<&[u8]>,
+    heard: default!(Option<Vec<i32>>, "NULL"),
 ) -> Result<Vec<Vec<u8>>> {
     let words = lexemes::read(words);
     let speaker = speaker.or_else(|| rank::spoken_by(content));
@@ -46,15 +47,20 @@ fn _signature(
         forgotten,
         model: model.filter(|_| code.is_some()).map_or(0, i16::cast_unsigned),
     };
-    let terms: Vec<(u32, u8)> = words
-        .iter()
-        .map(|(lexeme, count)| (signature::term(lexeme), u8::try_from(*count).unwrap_or(u8::MAX)))
-        .collect();
+    let own = words.iter().map(|(lexeme, count)| (signature::term(lexeme), *count));
+    let heard: Vec<u32> = heard.into_iter().flatten().map(i32::cast_unsigned).collect();
+    let terms = signature::terms(own, &heard);
     let room = match code {
         Some(_) => Vec::new(),
         None => vec![0; embedding::code_len()?],
     };
     Ok(signature::write(id, &facts, code.unwrap_or(&room), &terms))
+}
+
+/// The hashes by which signatures know words.
+#[pg_extern(immutable, parallel_safe)]
+fn _terms(lexemes: Vec<String>) -> Vec<i32> {
+    lexemes.iter().map(|lexeme| signature::term(lexeme).cast_signed()).collect()
 }
 
 /// Bytes of records that a block takes.

@@ -135,7 +135,7 @@ pub fn notes() -> Notes {
 
 /// Gives it to the next search, unless it is much.
 pub fn recycle(notes: Notes) {
-    if notes.size() <= MOST_KEPT / 2 {
+    if notes.size() <= MOST_KEPT * 3 / 4 {
         SPARE_NOTES.set(Some(notes));
     }
 }

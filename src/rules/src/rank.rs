@@ -43,6 +43,8 @@ pub use model::{Calibration, InvalidModel, Model, Weights};
 pub use naming::{Named, name_words, speaker_hashes, spoken_by};
 pub use notes::Notes;
 
+use crate::signature::HEARD;
+
 /// What is asked.
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
@@ -61,7 +63,7 @@ pub struct Question<'a> {
 pub struct Text<'a> {
     /// Its id, which settles the order of what is equal in everything else.
     pub id: &'a str,
-    /// How often each of the question's terms occurs in it; missing ones count as zero.
+    /// How often each of the question's terms occurs in it, or [`HEARD`]; missing ones count as zero.
     pub frequencies: &'a [u8],
     /// Its length, in terms.
     pub length: u32,
@@ -138,7 +140,9 @@ pub struct Parts {
     pub share: f64,
     /// The share of the question's terms that occur, weighed by rarity.
     pub coverage: f64,
-    /// What the coverage gains by the two texts before and the one after.
+    /// What the coverage gains by the other texts of its place and by what they were drawn from.
+    pub coverage_together: f64,
+    /// What the coverage gains by the two places before and the one after.
     pub coverage_nearby: f64,
     /// What the coverage gains by the further texts around.
     pub coverage_around: f64,
@@ -146,12 +150,16 @@ pub struct Parts {
     pub cosine: f64,
     /// MaxSim: how well the question's tokens are matched, on average; estimated without token codes.
     pub maxsim: f64,
-    /// What MaxSim gains by the text before.
+    /// What MaxSim gains by the other texts of its place.
+    pub maxsim_together: f64,
+    /// What MaxSim gains by the place before.
     pub maxsim_before: f64,
     /// What MaxSim gains by the four texts on either side, as far as they are on the shortlist.
     pub maxsim_around: f64,
     /// MaxSim of the text before, if that one asks.
     pub answers: f64,
+    /// 1 if another text of its place stands above it.
+    pub repeats: f64,
     /// Whether the text is related to the question at all, 0 to 1, by MaxSim: what the next five parts are multiplied with.
     pub related: f64,
     /// 1 if the text has no neighbours.

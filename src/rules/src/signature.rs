@@ -14,10 +14,11 @@
 //!                                                                       └───────────────────┘
 //! ```
 //!
-//! The terms of a long text go on in further records, which have its id and no facts. All numbers are little endian. A
-//! term is known by 24 bits of its hash: of ten questions to a subject with 20,000 texts about one meets a text that
+//! The terms of a long text go on in further records, which have its id and no facts. A term that was only said where a
+//! text was drawn from stands among them with the count [`HEARD`]. All numbers are little endian. A term is known by 24 bits of its hash: of ten questions to a subject with 20,000 texts about one meets a text that
 //! does not have the word, which costs less than reading the words would.
 
+use std::collections::HashSet;
 use std::fmt;
 
 /// Bytes of a block: the more, the fewer index entries are read; the fewer, the less is written anew when a text is added,
@@ -26,6 +27,9 @@ pub const BLOCK: usize = 1_900;
 
 /// Terms of a question that are looked for; a question of more is no question any more.
 pub const QUESTION_TERMS: usize = 255;
+
+/// Stands for the count of a term that a text does not have, and that was said where it was drawn from.
+pub const HEARD: u8 = u8::MAX;
 
 /// The kind of a record that describes a text.
 const TEXT: u8 = 1;
@@ -143,6 +147,15 @@ impl Facts {
         };
         (facts, usize::from(short(66)))
     }
+}
+
+/// The terms of a text with their counts, and behind them those that were heard around it and are not among its own.
+pub fn terms(own: impl IntoIterator<Item = (u32, u32)>, heard: &[u32]) -> Vec<(u32, u8)> {
+    let count = |count: u32| u8::try_from(count).unwrap_or(u8::MAX).min(HEARD - 1);
+    let mut terms: Vec<(u32, u8)> = own.into_iter().map(|(term, times)| (term, count(times))).collect();
+    let mut known: HashSet<u32> = terms.iter().map(|(term, _)| *term).collect();
+    terms.extend(heard.iter().filter(|term| known.insert(**term)).map(|term| (*term, HEARD)));
+    terms
 }
 
 /// The records of a text: one, and further ones if it has many terms. `code` is that of its vector, or the room for one;
@@ -333,7 +346,7 @@ impl Terms {
         &self.hashes
     }
 
-    /// Adds how often each occurs in a record; `counts` has a place for each.
+    /// Adds how often each occurs in a record, or that it was [`HEARD`]; `counts` has a place for each.
     #[inline]
     pub fn count(&self, record: &Record<'_>, counts: &mut [u8]) {
         for (hash, frequency) in record.terms() {
@@ -342,7 +355,12 @@ impl Terms {
                 continue;
             }
             for (count, _) in counts.iter_mut().zip(&self.hashes).filter(|(_, known)| **known == hash) {
-                *count = count.saturating_add(frequency);
+                *count = match (*count, frequency) {
+                    (0, HEARD) => HEARD,
+                    (counted, HEARD) => counted,
+                    (HEARD, counted) => counted,
+                    (counted, more) => counted.saturating_add(more).min(HEARD - 1),
+                };
             }
         }
     }
@@ -394,6 +412,16 @@ mod tests {
         assert_eq!(found[0].terms().collect::<Vec<_>>(), [(5, 2), (0xff_ffff, 255)]);
         assert_eq!((found[1].id, found[1].facts, found[1].terms().count()), (&b""[..], Some(bare), 0));
         assert_eq!(found.len(), 2);
+    }
+
+    #[test]
+    fn what_was_heard_stands_apart_from_what_is_said() {
+        let terms = terms([(5, 2), (6, 900)], &[7, 5, 7]);
+        assert_eq!(terms, [(5, 2), (6, HEARD - 1), (7, HEARD)]);
+        let records = write("mem_1", &some_facts(), &[], &terms);
+        let mut counts = [0; 4];
+        Terms::new(vec![7, 6, 5, 4]).count(&read(&records[0])[0], &mut counts);
+        assert_eq!(counts, [HEARD, HEARD - 1, 2, 0]);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::cmp::Ordering;
 
 use super::notes::{Notes, SHARED_TERMS, Words};
-use super::{Model, Question, Text, Texts, Traits};
+use super::{HEARD, Model, Question, Text, Texts, Traits};
 
 /// As many texts as the calibration was fitted with: enough for something unrelated to look related by chance.
 const MANY: f64 = 500.0;
@@ -80,7 +80,12 @@ impl<'a, T: Texts + ?Sized> Container<'a, T> {
     /// Whether there is anything to tell a text's worth by: a word of the question in it or around it, or a vector.
     pub fn is_known(&self, index: usize) -> bool {
         let (text, words) = (self.texts.text(index), &self.notes.words[index]);
-        text.same_text || text.cosine.is_some() || words.distinct > 0 || words.nearby > 0.0 || words.around > 0.0
+        text.same_text
+            || text.cosine.is_some()
+            || words.distinct > 0
+            || words.together > 0.0
+            || words.nearby > 0.0
+            || words.around > 0.0
     }
 
     /// The evidence of a text at the first look.
@@ -129,7 +134,11 @@ impl Terms {
             words.named = is_named(question, &text);
             words.asks = text.traits.has(Traits::ASKS);
             for (term, &frequency) in text.frequencies.iter().enumerate().take(question.terms) {
-                if frequency > 0 {
+                if frequency == HEARD {
+                    if term < SHARED_TERMS {
+                        words.heard |= 1 << term;
+                    }
+                } else if frequency > 0 {
                     counts[term] += 1;
                     words.distinct += 1;
                     words.occurrences += u32::from(frequency);
@@ -150,7 +159,7 @@ impl Terms {
             let text = texts.text(at);
             let saturation = saturation(f64::from(text.length), self.average_length, model);
             let (mut bm25, mut matched) = (0.0, 0.0);
-            for (rarity, &frequency) in self.rarities.iter().zip(text.frequencies).filter(|(_, f)| **f > 0) {
+            for (rarity, &frequency) in self.rarities.iter().zip(text.frequencies).filter(|(_, f)| !matches!(**f, 0 | HEARD)) {
                 bm25 += rarity * earned(f64::from(frequency), saturation, model);
                 matched += rarity;
             }

@@ -33,7 +33,9 @@ pub struct Weights {
     pub share: f64,
     /// The share of terms matched.
     pub coverage: f64,
-    /// What the coverage gains by the two texts before and the one after.
+    /// What the coverage gains by the other texts of its place and by what they were drawn from.
+    pub coverage_together: f64,
+    /// What the coverage gains by the two places before and the one after.
     pub coverage_nearby: f64,
     /// What the coverage gains by the eight texts on either side.
     pub coverage_around: f64,
@@ -41,12 +43,16 @@ pub struct Weights {
     pub cosine: f64,
     /// MaxSim.
     pub maxsim: f64,
-    /// What MaxSim gains by the text before.
+    /// What MaxSim gains by the other texts of its place.
+    pub maxsim_together: f64,
+    /// What MaxSim gains by the place before.
     pub maxsim_before: f64,
     /// What MaxSim gains by the four texts on either side, as far as they are on the shortlist.
     pub maxsim_around: f64,
     /// MaxSim of the text before, if that one asks.
     pub answers: f64,
+    /// Standing behind another text of its place, which is taken off.
+    pub repeats: f64,
     /// MaxSim up to which a text is unrelated to the question, and from which it is fully related; what lies between is
     /// related in part. The next five count as far as the text is related.
     pub related: [f64; 2],
@@ -88,13 +94,16 @@ impl Default for Weights {
             pseudo_documents: 100.0,
             share: 2.0,
             coverage: 2.0,
+            coverage_together: 4.0,
             coverage_nearby: 4.0,
             coverage_around: 3.0,
             cosine: 1.0,
             maxsim: 18.0,
+            maxsim_together: 15.0,
             maxsim_before: 11.0,
             maxsim_around: 4.0,
             answers: 1.75,
+            repeats: 1.5,
             related: [0.05, 0.3],
             alone: 2.25,
             few: 0.4,
@@ -206,13 +215,16 @@ impl Weights {
             ("weights.pseudo_documents", self.pseudo_documents),
             ("weights.share", self.share),
             ("weights.coverage", self.coverage),
+            ("weights.coverage_together", self.coverage_together),
             ("weights.coverage_nearby", self.coverage_nearby),
             ("weights.coverage_around", self.coverage_around),
             ("weights.cosine", self.cosine),
             ("weights.maxsim", self.maxsim),
+            ("weights.maxsim_together", self.maxsim_together),
             ("weights.maxsim_before", self.maxsim_before),
             ("weights.maxsim_around", self.maxsim_around),
             ("weights.answers", self.answers),
+            ("weights.repeats", self.repeats),
             ("weights.alone", self.alone),
             ("weights.few", self.few),
             ("weights.speaker", self.speaker),

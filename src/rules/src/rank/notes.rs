@@ -1,7 +1,7 @@
 //! What is noted of every text during the first look: its place, its neighbours, what it shares with them.
 //!
-//! The texts are ordered once, by conversation and place in it. Neighbours are those that follow each other in that order
-//! and belong together.
+//! The texts are ordered once, by conversation and place in it. Texts of one place, such as the memories that one turn
+//! taught, speak for each other; neighbours are the places that follow each other in that order and belong together.
 
 use std::iter::successors;
 
@@ -9,9 +9,9 @@ use super::{Cues, Text, Texts};
 
 /// Terms that lend themselves to neighbours; further ones count in their own texts only.
 pub(super) const SHARED_TERMS: usize = 64;
-/// How many texts on either side are around a text.
+/// How many places on either side are around a place.
 const AROUND: usize = 8;
-/// Stands for no text.
+/// Stands for no place.
 const NOBODY: u32 = u32::MAX;
 
 /// What a container notes of each text. It outlives the container, to be written over by the next: to get as much memory
@@ -20,14 +20,12 @@ const NOBODY: u32 = u32::MAX;
 pub struct Notes {
     /// The texts in their order.
     order: Vec<u32>,
-    /// By text, the one before it and the one after it, if they are neighbours.
-    before: Vec<u32>,
-    after: Vec<u32>,
+    /// By text, its place.
+    place_of: Vec<u32>,
+    /// The places in their order.
+    places: Vec<Place>,
     /// By text.
     pub(super) words: Vec<Words>,
-    /// By text, the terms that it and those nearby have, and those around, a bit each.
-    nearby: Vec<u64>,
-    around: Vec<u64>,
     /// By text, how well its day fits the dates that the question names; empty if it names none.
     pub(super) date_fits: Vec<f32>,
     /// By text, what MaxSim is expected to be, and the evidence of the first look.
@@ -35,82 +33,178 @@ pub struct Notes {
     pub(super) early: Vec<f64>,
 }
 
+/// A place of a conversation: one text, or several that share its number.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    /// Where its texts begin in the order.
+    start: u32,
+    /// The places before and after it, if they are neighbours.
+    before: u32,
+    after: u32,
+    /// The terms that its texts have, with them those nearby have, and with them those around, a bit each.
+    own: u64,
+    nearby: u64,
+    around: u64,
+    /// What MaxSim is expected to be in the best of its texts.
+    maxsim: f32,
+    /// Whether its last text asks.
+    asks: bool,
+}
+
 impl Notes {
     pub(super) fn clear(&mut self) {
-        let Notes { order, before, after, words, nearby, around, date_fits, maxsim, early } = self;
-        [order, before, after].into_iter().for_each(Vec::clear);
-        [nearby, around].into_iter().for_each(Vec::clear);
+        let Notes { order, place_of, places, words, date_fits, maxsim, early } = self;
+        [order, place_of].into_iter().for_each(Vec::clear);
         [date_fits, maxsim].into_iter().for_each(Vec::clear);
+        places.clear();
         words.clear();
         early.clear();
     }
 
     /// The bytes that they take.
     pub fn size(&self) -> usize {
-        let of_each = 3 * size_of::<u32>() + 2 * size_of::<u64>() + size_of::<f32>() + size_of::<f64>();
-        (of_each + size_of::<Words>()) * self.words.len() + size_of::<f32>() * self.date_fits.len()
+        let of_each = 2 * size_of::<u32>() + size_of::<Words>() + size_of::<f32>() + size_of::<f64>();
+        of_each * self.words.len() + size_of::<Place>() * self.places.len() + size_of::<f32>() * self.date_fits.len()
     }
 
-    /// Puts the texts in order and finds the neighbours.
+    /// Puts the texts in order and finds their places and which of these are neighbours.
     pub(super) fn order(&mut self, texts: &(impl Texts + ?Sized)) {
         order(texts, &mut self.order);
-        self.before.resize(texts.len(), NOBODY);
-        self.after.resize(texts.len(), NOBODY);
-        let mut last: Option<(u32, Text<'_>)> = None;
-        for &index in &self.order {
+        self.place_of.resize(texts.len(), NOBODY);
+        let mut last: Option<Text<'_>> = None;
+        for (at, &index) in (0..).zip(&self.order) {
             let text = texts.text(index as usize);
             // Lines of a dialogue follow each other even if nobody said which dialogue it is; other texts do not.
             let in_dialogue = text.conversation != 0 || text.speaker[0] != 0;
-            if let Some((before, _)) = last.filter(|(_, last)| in_dialogue && follows(last, &text)) {
-                self.before[index as usize] = before;
-                self.after[before as usize] = index;
+            let before = last.filter(|last| in_dialogue && follows(last, &text));
+            let this = self.places.len() as u32;
+            if before.is_some_and(|before| shares_place(&before, &text)) {
+                self.place_of[index as usize] = this - 1;
+            } else {
+                self.place_of[index as usize] = this;
+                let mut place = Place::starting(at);
+                if let (Some(last), Some(_)) = (self.places.last_mut(), before) {
+                    place.before = this - 1;
+                    last.after = this;
+                }
+                self.places.push(place);
             }
-            last = in_dialogue.then_some((index, text));
+            last = in_dialogue.then_some(text);
         }
     }
 
-    /// The text before this one, if they are neighbours.
+    #[inline]
+    fn place(&self, index: usize) -> &Place {
+        &self.places[self.place_of[index] as usize]
+    }
+
+    /// The place before that of a text, if they are neighbours.
     #[inline]
     pub(super) fn before(&self, index: usize) -> Option<usize> {
-        Some(self.before[index]).filter(|at| *at != NOBODY).map(|at| at as usize)
+        some(self.place(index).before)
     }
 
-    /// The text after this one, if they are neighbours.
+    /// Whether a text has neither neighbours nor others at its place.
     #[inline]
-    pub(super) fn after(&self, index: usize) -> Option<usize> {
-        Some(self.after[index]).filter(|at| *at != NOBODY).map(|at| at as usize)
+    pub(super) fn is_alone(&self, index: usize) -> bool {
+        let at = self.place_of[index] as usize;
+        let place = &self.places[at];
+        place.before == NOBODY && place.after == NOBODY && self.texts_at(at).len() == 1
     }
 
-    /// The texts up to so many before and after this one that are its neighbours or theirs.
+    /// The texts at a place.
+    pub(super) fn texts_at(&self, place: usize) -> &[u32] {
+        let end = self.places.get(place + 1).map_or(self.order.len(), |next| next.start as usize);
+        &self.order[self.places[place].start as usize..end]
+    }
+
+    /// The texts at the place of a text.
+    pub(super) fn together(&self, index: usize) -> &[u32] {
+        self.texts_at(self.place_of[index] as usize)
+    }
+
+    /// The texts at the places up to so many before and after that of a text that are its neighbours or theirs.
     pub(super) fn around(&self, index: usize, count: usize) -> impl Iterator<Item = usize> {
-        let before = successors(self.before(index), |at| self.before(*at));
-        let after = successors(self.after(index), |at| self.after(*at));
-        before.take(count).chain(after.take(count))
+        let next = |at: &usize, towards: fn(&Place) -> u32| some(towards(&self.places[*at]));
+        let at = self.place_of[index] as usize;
+        let before = successors(next(&at, |place| place.before), move |at| next(at, |place| place.before));
+        let after = successors(next(&at, |place| place.after), move |at| next(at, |place| place.after));
+        let places = before.take(count).chain(after.take(count));
+        places.flat_map(|place| self.texts_at(place)).map(|text| *text as usize)
     }
 
-    /// Notes what each text's coverage gains by its neighbours; `covered` tells the coverage of a set of terms.
+    /// Notes what each text's coverage gains by its place and by its neighbours; `covered` tells the coverage of a set of
+    /// terms.
     pub(super) fn weigh_context(&mut self, covered: impl Fn(u64) -> f64) {
-        self.nearby.resize(self.words.len(), 0);
-        self.around.resize(self.words.len(), 0);
-        // Few texts have any term, so each lends its terms to those around it instead of each asking around: to the one
-        // before, which may ask for it, and to the two after as to those nearby.
-        for index in 0..self.words.len() {
-            let mask = self.words[index].mask;
-            if mask != 0 {
-                self.nearby[index] |= mask;
-                self.around[index] |= mask;
-                lend(mask, index, 1, &self.before, &mut self.nearby, &mut self.around);
-                lend(mask, index, 2, &self.after, &mut self.nearby, &mut self.around);
+        for (words, place) in self.words.iter().zip(&self.place_of) {
+            let place = &mut self.places[*place as usize];
+            place.own |= words.mask;
+            place.nearby |= words.heard;
+        }
+        // Few texts have any term, so each place lends its terms to those around it instead of each asking around: to the
+        // one before, which may ask for it, and to the two after as to those nearby.
+        for at in 0..self.places.len() {
+            let own = self.places[at].own;
+            if own != 0 {
+                self.lend(own, at, 1, |place| place.before);
+                self.lend(own, at, 2, |place| place.after);
             }
         }
-        for ((words, nearby), around) in self.words.iter_mut().zip(&self.nearby).zip(&self.around) {
+        for (words, place) in self.words.iter_mut().zip(&self.place_of) {
+            let place = &self.places[*place as usize];
+            let nearby = place.nearby | place.own;
+            let around = place.around | nearby;
             // Most texts have nothing around them that they have not themselves.
-            if *around != words.mask {
-                let with_nearby = covered(*nearby);
-                words.nearby = (with_nearby - covered(words.mask)) as f32;
-                words.around = (covered(*around) - with_nearby) as f32;
+            if around != words.mask {
+                let (with_place, with_nearby) = (covered(place.own), covered(nearby));
+                words.together = (with_place - covered(words.mask)) as f32;
+                words.nearby = (with_nearby - with_place) as f32;
+                words.around = (covered(around) - with_nearby) as f32;
             }
         }
+    }
+
+    /// Lends terms to the places that follow in one direction, the first few of which are nearby.
+    fn lend(&mut self, terms: u64, from: usize, few: usize, next: impl Fn(&Place) -> u32) {
+        let mut at = next(&self.places[from]);
+        for step in 1..=AROUND {
+            if at == NOBODY {
+                return;
+            }
+            let place = &mut self.places[at as usize];
+            place.around |= terms;
+            if step <= few {
+                place.nearby |= terms;
+            }
+            at = next(place);
+        }
+    }
+
+    /// Notes of each place what MaxSim is expected to be there, and whether it asks.
+    pub(super) fn weigh_places(&mut self) {
+        for (index, place) in self.place_of.iter().enumerate() {
+            let place = &mut self.places[*place as usize];
+            place.maxsim = place.maxsim.max(self.maxsim[index]);
+            place.asks |= self.words[index].asks;
+        }
+    }
+
+    /// What MaxSim is expected to be at a place.
+    #[inline]
+    pub(super) fn maxsim_at(&self, place: usize) -> f64 {
+        self.places[place].maxsim.into()
+    }
+
+    /// What MaxSim is expected to be at the place of a text.
+    #[inline]
+    pub(super) fn maxsim_together(&self, index: usize) -> f64 {
+        self.place(index).maxsim.into()
+    }
+
+    /// Whether a place asks.
+    #[inline]
+    pub(super) fn asks_at(&self, place: usize) -> bool {
+        self.places[place].asks
     }
 
     /// Notes how well the day of each text fits the dates that the question names.
@@ -130,20 +224,25 @@ impl Notes {
     }
 }
 
-/// Lends the terms of a text to those that follow in one direction, the first few of which are nearby.
-fn lend(terms: u64, from: usize, few: usize, next: &[u32], nearby: &mut [u64], around: &mut [u64]) {
-    let mut at = next[from];
-    for step in 1..=AROUND {
-        if at == NOBODY {
-            return;
+impl Place {
+    fn starting(start: u32) -> Self {
+        Place {
+            start,
+            before: NOBODY,
+            after: NOBODY,
+            own: 0,
+            nearby: 0,
+            around: 0,
+            maxsim: f32::NEG_INFINITY,
+            asks: false,
         }
-        let index = at as usize;
-        around[index] |= terms;
-        if step <= few {
-            nearby[index] |= terms;
-        }
-        at = next[index];
     }
+}
+
+/// A place, unless it is none.
+#[inline]
+fn some(place: u32) -> Option<usize> {
+    Some(place).filter(|at| *at != NOBODY).map(|at| at as usize)
 }
 
 /// Whether a text belongs together with the one before it.
@@ -153,6 +252,12 @@ fn follows(before: &Text<'_>, text: &Text<'_>) -> bool {
     before.conversation == text.conversation && (text.conversation != 0 || same_day())
 }
 
+/// Whether two texts that follow each other stand at one place: those that were drawn from one turn.
+#[inline(always)]
+fn shares_place(before: &Text<'_>, text: &Text<'_>) -> bool {
+    text.conversation != 0 && text.sequence.is_some() && before.sequence == text.sequence
+}
+
 /// What the question's terms say of a text, and what of the text is looked at more than once: texts are large, and every
 /// pass over thousands of them costs.
 #[derive(Debug, Clone, Copy, Default)]
@@ -160,6 +265,7 @@ pub(super) struct Words {
     pub(super) bm25: f32,
     pub(super) share: f32,
     pub(super) coverage: f32,
+    pub(super) together: f32,
     pub(super) nearby: f32,
     pub(super) around: f32,
     /// All occurrences of terms, and the number of distinct ones.
@@ -167,6 +273,8 @@ pub(super) struct Words {
     pub(super) distinct: u16,
     /// Which of the terms occur.
     pub(super) mask: u64,
+    /// Which of the others were said where the text was drawn from.
+    pub(super) heard: u64,
     /// Whether the question names the speaker.
     pub(super) named: bool,
     /// Whether the text asks.

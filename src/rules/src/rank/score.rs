@@ -1,5 +1,6 @@
 //! The sum itself: from what is known of a text to its parts, their contributions and its evidence.
 
+use std::collections::HashSet;
 use std::mem::take;
 
 use super::container::Container;
@@ -7,16 +8,17 @@ use super::{Contributions, Late, Parts, Scored, Texts, Traits, Weights};
 
 const MICROS_PER_DAY: f64 = 86_400.0 * 1e6;
 const MICROS_PER_HOUR: i64 = 3_600_000_000;
-/// How many texts on either side lend their tokens.
+/// How many places on either side lend their tokens.
 const AROUND: usize = 4;
 
 /// How well the tokens of the question are matched.
 #[derive(Debug, Clone, Copy)]
 struct Matched {
     maxsim: f64,
+    together: f64,
     before: f64,
     around: f64,
-    /// MaxSim of the text before, where there is one.
+    /// MaxSim of the place before, where there is one.
     of_before: Option<f64>,
 }
 
@@ -45,15 +47,43 @@ impl<T: Texts + ?Sized> Container<'_, T> {
                 self.score(index, cosine, matched)
             })
             .collect();
-        scored.sort_unstable_by(|a, b| self.best_first((a.index, a.evidence), (b.index, b.evidence)));
+        let best_first = |a: &Scored, b: &Scored| self.best_first((a.index, a.evidence), (b.index, b.evidence));
+        scored.sort_unstable_by(best_first);
+        if self.step_back_from_better(&mut scored) {
+            scored.sort_unstable_by(best_first);
+        }
         scored
+    }
+
+    /// Of texts at one place, which mostly match what their best one matches, lets the others step back, so that they do
+    /// not crowd out other places; says whether there are any. The texts come best first.
+    fn step_back_from_better(&self, scored: &mut [Scored]) -> bool {
+        let mut seen = HashSet::new();
+        let mut any = false;
+        for scored in scored {
+            let place = self.notes.together(scored.index);
+            if place.len() > 1 && !seen.insert(place[0]) {
+                scored.parts.repeats = 1.0;
+                self.weigh_anew(scored);
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// Weighs the parts of a text that have changed.
+    fn weigh_anew(&self, scored: &mut Scored) {
+        scored.contributions = weigh(&scored.parts, &self.model.weights);
+        scored.evidence = scored.contributions.evidence();
+        scored.similarity = self.model.calibration.similarity(scored.evidence);
     }
 
     /// Notes the evidence of all texts before late interaction.
     pub(super) fn look(&mut self) {
         let (mut maxsim, mut early) = (take(&mut self.notes.maxsim), take(&mut self.notes.early));
         maxsim.extend((0..self.texts.len()).map(|index| self.estimated_maxsim(index) as f32));
-        let estimate = |index: usize| f64::from(maxsim[index]);
+        self.notes.maxsim = maxsim;
+        self.notes.weigh_places();
         // To the hour will do for a first look: texts of one hour stand together.
         let (mut hour, mut freshness) = (i64::MIN..i64::MIN, 0.0);
         early.extend((0..self.texts.len()).map(|index| {
@@ -63,11 +93,11 @@ impl<T: Texts + ?Sized> Container<'_, T> {
                 hour = start..start.saturating_add(MICROS_PER_HOUR);
                 freshness = self.freshness(start);
             }
-            let matched = self.match_by(index, estimate);
+            let matched = self.estimated_match(index);
             let parts = self.parts(index, self.cosine_of(index, None), matched, freshness);
             weigh(&parts, &self.model.weights).evidence()
         }));
-        (self.notes.maxsim, self.notes.early) = (maxsim, early);
+        self.notes.early = early;
     }
 
     fn score(&self, index: usize, cosine: Cosine, matched: Matched) -> Scored {
@@ -85,20 +115,23 @@ impl<T: Texts + ?Sized> Container<'_, T> {
         let [unrelated, related] = weights.related;
         let coverage = self.coverage_of(index, cosine);
         let flag = |holds: bool| f64::from(u8::from(holds));
-        let previous_asks = self.notes.before(index).is_some_and(|at| self.notes.words[at].asks);
+        let previous_asks = self.notes.before(index).is_some_and(|at| self.notes.asks_at(at));
         Parts {
             bm25: words.bm25.into(),
             share: if self.has_terms { words.share.into() } else { coverage },
             coverage,
+            coverage_together: words.together.into(),
             coverage_nearby: words.nearby.into(),
             coverage_around: words.around.into(),
             cosine: cosine.value,
             maxsim: matched.maxsim,
+            maxsim_together: matched.together,
             maxsim_before: matched.before,
             maxsim_around: matched.around,
             answers: if previous_asks { matched.of_before.unwrap_or(0.0).max(0.0) } else { 0.0 },
-            alone: flag(self.notes.before(index).or(self.notes.after(index)).is_none()),
+            alone: flag(self.notes.is_alone(index)),
             few: self.few,
+            repeats: 0.0,
             related: share_of(matched.maxsim, unrelated, related),
             speaker: flag(words.named) * self.speaker_tells,
             date: self.notes.date_fits.get(index).copied().unwrap_or(0.0).into(),
@@ -164,38 +197,46 @@ impl<T: Texts + ?Sized> Container<'_, T> {
         constant + by_cosine * cosine.value + by_coverage * self.coverage_of(index, cosine)
     }
 
-    fn estimated_match(&self, index: usize) -> Matched {
-        self.match_by(index, |index| self.estimated_maxsim(index))
-    }
-
     #[inline(always)]
-    fn match_by(&self, index: usize, maxsim: impl Fn(usize) -> f64) -> Matched {
-        let own = maxsim(index);
-        let of_before = self.notes.before(index).map(&maxsim);
-        let before = of_before.map_or(0.0, |before| (before - own).max(0.0));
-        Matched { maxsim: own, before, around: 0.0, of_before }
+    fn estimated_match(&self, index: usize) -> Matched {
+        let (own, together) = (f64::from(self.notes.maxsim[index]), self.notes.maxsim_together(index));
+        let of_before = self.notes.before(index).map(|place| self.notes.maxsim_at(place));
+        let before = of_before.map_or(0.0, |before| (before - together).max(0.0));
+        Matched { maxsim: own, together: (together - own).max(0.0), before, around: 0.0, of_before }
     }
 
-    /// How well each token of the question is matched by a text, or else by the text before, or by those around.
+    /// How well each token of the question is matched by a text, or else by others of its place, by the place before, or by
+    /// those around.
     fn exact_match<'l>(&self, index: usize, own: &[f32], maxima: &dyn Fn(usize) -> &'l [f32]) -> Matched {
-        let previous = self.notes.before(index);
-        let before = previous.map_or(&[][..], maxima);
         let tokens = own.len() as f64;
         let mean = |maxima: &[f32]| maxima.iter().copied().map(number).sum::<f64>() / tokens;
-        let gain = |(own, before): (&f32, &f32)| (number(*before) - number(*own)).max(0.0);
-        // A text before that is not on the shortlist lends no tokens: what it has is too little to lend.
-        let of_before = match before {
-            [] => previous.map(|previous| self.estimated_maxsim(previous)),
-            _ => Some(mean(before)),
+        let best_of = |best: &mut [f32], texts: &mut dyn Iterator<Item = usize>| {
+            for theirs in texts.map(maxima) {
+                best.iter_mut().zip(theirs).for_each(|(best, match_)| *best = best.max(*match_));
+            }
         };
-        let mut around = own.to_vec();
-        for theirs in self.notes.around(index, AROUND).map(maxima) {
-            around.iter_mut().zip(theirs).for_each(|(best, match_)| *best = best.max(*match_));
+        let mut together = own.to_vec();
+        best_of(&mut together, &mut self.notes.together(index).iter().map(|text| *text as usize));
+        let previous = self.notes.before(index);
+        let mut before = vec![f32::NEG_INFINITY; own.len()];
+        if let Some(place) = previous {
+            best_of(&mut before, &mut self.notes.texts_at(place).iter().map(|text| *text as usize));
         }
+        // A place before that is not on the shortlist lends no tokens: what it has is too little to lend.
+        let looked_at = before.first().is_some_and(|best| *best > f32::NEG_INFINITY);
+        let of_before = match previous {
+            Some(_) if looked_at => Some(mean(&before)),
+            previous => previous.map(|place| self.notes.maxsim_at(place)),
+        };
+        let gain = |(own, before): (&f32, &f32)| (number(*before) - number(*own)).max(0.0);
+        let gained = if looked_at { together.iter().zip(&before).map(gain).sum::<f64>() / tokens } else { 0.0 };
+        let mut around = together.clone();
+        best_of(&mut around, &mut self.notes.around(index, AROUND));
         Matched {
             maxsim: mean(own),
-            before: own.iter().zip(before).map(gain).sum::<f64>() / tokens,
-            around: mean(&around) - mean(own),
+            together: mean(&together) - mean(own),
+            before: gained,
+            around: mean(&around) - mean(&together),
             of_before,
         }
     }
@@ -215,11 +256,14 @@ fn weigh(parts: &Parts, weights: &Weights) -> Contributions {
         words: weights.share * parts.share + weights.coverage * parts.coverage,
         meaning: weights.cosine * parts.cosine,
         tokens: weights.maxsim * parts.maxsim,
-        context: weights.coverage_nearby * parts.coverage_nearby
+        context: weights.coverage_together * parts.coverage_together
+            + weights.maxsim_together * parts.maxsim_together
+            + weights.coverage_nearby * parts.coverage_nearby
             + weights.coverage_around * parts.coverage_around
             + weights.maxsim_before * parts.maxsim_before
             + weights.maxsim_around * parts.maxsim_around
-            + weights.answers * parts.answers,
+            + weights.answers * parts.answers
+            - weights.repeats * parts.repeats,
         prior: parts.related * (weights.alone * parts.alone + weights.few * parts.few),
         speaker: weights.speaker * parts.related * parts.speaker,
         date: weights.date * parts.related * parts.date,

@@ -2,7 +2,9 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::cues::{Cues, Traits, When};
-use super::{Calibration, Container, InvalidModel, Late, Model, Question, Scored, Text, speaker_hashes};
+use super::{
+    Calibration, Container, HEARD, InvalidModel, Late, Model, Parts, Question, Scored, Text, Weights, speaker_hashes,
+};
 
 const DAY: i64 = 86_400_000_000;
 const NOW: i64 = 20_000 * DAY;
@@ -262,6 +264,72 @@ fn a_conversation_is_ordered_by_its_sequence() {
     let nearby = |index| ranked.iter().find(|scored| scored.index == index).expect("eligible").parts.coverage_nearby;
     // 0, 10, [20], 30, [31], [40]: the one before and the two after.
     assert_eq!([5, 1, 3, 0, 4, 2].map(|index| nearby(index) > 0.0), [false, false, true, false, true, true]);
+}
+
+/// Texts of one conversation, by their numbers in it.
+fn numbered<'a>(terms: &'a [Vec<u8>], ids: &'a [String], sequences: &[i32]) -> Vec<Text<'a>> {
+    let mut texts = dialogue(terms, ids);
+    for (text, sequence) in texts.iter_mut().zip(sequences) {
+        (text.conversation, text.sequence) = (1, Some(*sequence));
+    }
+    texts
+}
+
+#[test]
+fn texts_of_one_place_speak_for_each_other() {
+    let (mut terms, ids, cues) = (vec![vec![0u8, 0]; 6], ids(6), Cues::default());
+    terms[1] = vec![1, 0];
+    terms[2] = vec![0, 1];
+    // 0, [1, 2], 3, 4, 5: the second and the third were drawn from one turn.
+    let texts = numbered(&terms, &ids, &[0, 1, 1, 2, 3, 4]);
+    let maxima = |index| match index {
+        1 => Late { cosine: Some(0.1), maxima: &[0.7, 0.1] },
+        2 => Late { cosine: Some(0.1), maxima: &[0.2, 0.5] },
+        _ => Late { cosine: Some(0.1), maxima: &[0.1, 0.1] },
+    };
+    let ranked = rank(question(2, &cues), &texts, maxima);
+    let parts = |index| ranked.iter().find(|scored| scored.index == index).expect("it is eligible").parts;
+    assert!((parts(1).maxsim_together - 0.2).abs() < 1e-6 && (parts(2).maxsim_together - 0.25).abs() < 1e-6);
+    assert!((parts(1).coverage + parts(1).coverage_together - 1.0).abs() < 1e-6);
+    // The place after theirs has both before it, and so has none of them the other.
+    assert!((parts(3).maxsim_before - 0.5).abs() < 1e-6 && (parts(3).coverage_nearby - 1.0).abs() < 1e-6);
+    assert_eq!((parts(1).maxsim_before, parts(2).maxsim_before), (0.0, 0.0));
+    assert_eq!((parts(3).maxsim_together, parts(3).coverage_together), (0.0, 0.0));
+    // Two places after is nearby as well, three is not.
+    assert!(parts(4).coverage_nearby > 0.9 && parts(5).coverage_nearby == 0.0 && parts(5).coverage_around > 0.9);
+    // The better of them is first, and the other steps back.
+    assert_eq!((parts(1).repeats, parts(2).repeats, parts(3).repeats), (0.0, 1.0, 0.0));
+    assert!(ranked.windows(2).all(|pair| pair[0].evidence >= pair[1].evidence));
+    let weights = Model::default().weights;
+    let second = ranked.iter().find(|scored| scored.index == 2).expect("it is eligible");
+    let not_stepped_back = Parts { repeats: 0.0, ..second.parts };
+    assert!((second.contributions.context + weights.repeats - context_of(&not_stepped_back, &weights)).abs() < 1e-9);
+    // Apart from each other they are neighbours, and without a number nobody's.
+    let apart = numbered(&terms, &ids, &[0, 1, 2, 3, 4, 5]);
+    let ranked = rank(question(2, &cues), &apart, maxima);
+    assert!(ranked.iter().all(|scored| scored.parts.maxsim_together == 0.0 && scored.parts.repeats == 0.0));
+}
+
+fn context_of(parts: &Parts, weights: &Weights) -> f64 {
+    weights.coverage_together * parts.coverage_together
+        + weights.maxsim_together * parts.maxsim_together
+        + weights.coverage_nearby * parts.coverage_nearby
+        + weights.coverage_around * parts.coverage_around
+        + weights.maxsim_before * parts.maxsim_before
+        + weights.maxsim_around * parts.maxsim_around
+        + weights.answers * parts.answers
+}
+
+#[test]
+fn what_was_heard_around_a_text_is_nearby_and_not_its_own() {
+    let cues = Cues::default();
+    let terms = [vec![0u8, 1], vec![HEARD, 1], vec![0, 0]];
+    let texts: Vec<Text<'_>> = ["a", "b", "c"].iter().zip(&terms).map(|(id, terms)| text(id, terms, Some(0.1))).collect();
+    let ranked = rank(question(2, &cues), &texts, |_| Late::default());
+    let parts = |index| ranked.iter().find(|scored| scored.index == index).expect("it is eligible").parts;
+    assert_eq!((parts(1).coverage, parts(1).bm25), (parts(0).coverage, parts(0).bm25));
+    assert!(parts(1).coverage_nearby > 0.4 && parts(0).coverage_nearby == 0.0);
+    assert_eq!(ranked[0].index, 1);
 }
 
 #[test]
