@@ -11,7 +11,7 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use super::checked;
-use super::divide::{pool, sample_bytes};
+use super::divide::{pool, quarter_of_memory};
 use super::options::storage;
 use super::shape::{Shape, tid_of};
 use super::wal::Store;
@@ -55,7 +55,7 @@ fn keep_in_shape(store: &Store, shape: &Shape, swept: &HashSet<(u16, Space)>) {
         kernels: kernels::best(),
         metric: shape.metric,
         lists_from,
-        sample_bytes: sample_bytes(),
+        sample_bytes: quarter_of_memory(),
         round: &|training| threads.get_or_init(pool).install(|| training.round()),
     };
     // SAFETY: as above.
