@@ -47,7 +47,7 @@ section_vector() {
 }
 
 section_search() {
-  bench_cluster search "$(quietly bench_postgres16)" "shared_buffers = $(vector_shared_buffers)MB" \
+  bench_cluster search "$(quietly bench_postgres16)" "shared_buffers = $(vector_shared_buffers)MB" 'autovacuum = off' \
     'max_parallel_workers_per_gather = 0' 'jit = off' 'max_wal_size = 8GB'
   search_benchmarks
 }

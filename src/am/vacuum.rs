@@ -38,7 +38,10 @@ pub unsafe extern "C-unwind" fn ambulkdelete(
             }),
         );
         let freed = checked(relation, shrink(&store, &mut swept));
-        keep_in_shape(&store, &shape, &swept.listed);
+        // What a concurrent build calls to see which rows it has is no vacuum.
+        if (*(*relation).rd_index).indisvalid {
+            keep_in_shape(&store, &shape, &swept.listed);
+        }
         let stats = if stats.is_null() { zeroed() } else { stats };
         finish(&store, stats, &swept, freed);
         stats
