@@ -47,14 +47,14 @@ section_vector() {
 }
 
 section_search() {
-  bench_cluster search "$(quietly bench_postgres16)" "shared_buffers = $(vector_shared_buffers)MB" \
-    'max_parallel_workers_per_gather = 0' 'jit = off' 'max_wal_size = 8GB'
+  bench_cluster search "$(quietly bench_postgres16)" "shared_buffers = $(vector_shared_buffers)MB" 'autovacuum = off' \
+    'max_parallel_workers_per_gather = 0' 'jit = off' 'max_wal_size = 1GB'
   search_benchmarks
 }
 
 section_growth() {
   bench_cluster growth "$(quietly bench_postgres)" "shared_buffers = $((256 + BENCH_ROWS / 250))MB" \
-    'max_parallel_workers_per_gather = 0' 'jit = off' 'max_wal_size = 8GB' 'maintenance_work_mem = 1GB'
+    'max_parallel_workers_per_gather = 0' 'jit = off' 'max_wal_size = 1GB' 'maintenance_work_mem = 1GB'
   growth_benchmarks
 }
 

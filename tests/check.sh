@@ -8,6 +8,8 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib/all.sh"
 
 LOGS=$LOCAL/test
+# Seconds that a stage may take; those of the soak take long by themselves.
+if [ "${1:-}" = soak ]; then STAGE_LIMIT=${STAGE_LIMIT:-5400}; fi
 STAGE_LIMIT=${STAGE_LIMIT:-1200}
 
 STAGES=(format clippy crates benches build_main library build_16 build_18 regress_main regress_16 regress_18 clients http model embeddings

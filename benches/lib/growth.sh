@@ -5,7 +5,7 @@
 growth_benchmarks() {
   local rows
   sql --file="$REPO/benches/sql/distances.sql"
-  sql -c "CALL bench.make_sample('vector', 384, $BENCH_ROWS)"
+  sql -c "CALL bench.make_sample('vector', 384, $((BENCH_ROWS < 100000 ? BENCH_ROWS : 100000)))"
   sql --file="$REPO/benches/sql/growth.sql"
   heading 'One namespace, by its rows'
   growth_heading

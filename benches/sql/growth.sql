@@ -1,6 +1,10 @@
 -- How the index of vectors grows. Needs bench.make_sample().
 CREATE TABLE bench.grown (id bigint, namespace integer, e memory_profile.vector(384) NOT NULL);
 
+-- The rows of the sample, of which there may be fewer than rows that are wanted.
+CREATE TABLE bench.part_of_row AS SELECT row_number() OVER () AS part, embedding FROM bench.sample;
+CREATE UNIQUE INDEX ON bench.part_of_row (part);
+
 -- Three hundred topics, and rows around them, as texts have.
 CREATE TABLE bench.topic AS SELECT i AS topic, memory_profile.l2_normalize(v) AS v FROM bench.part WHERE i < 300;
 
@@ -15,8 +19,9 @@ LANGUAGE sql
 AS $$
   INSERT INTO bench.grown
   SELECT n, n % namespaces, bench.about(v, embedding)
-  FROM (SELECT row_number() OVER () AS n, embedding FROM bench.sample LIMIT rows) s JOIN bench.topic ON topic = n * 7919 % 300
-  WHERE n > (SELECT count(*) FROM bench.grown)
+  FROM (SELECT n, n % parts + 1 AS part, (n * 7919 + n / parts) % 300 AS topic
+        FROM (SELECT count(*) AS parts FROM bench.part_of_row) p, generate_series((SELECT count(*) FROM bench.grown) + 1, rows) n) s
+  JOIN bench.part_of_row USING (part) JOIN bench.topic USING (topic)
 $$;
 
 -- Asks again and again for the ten nearest rows of changing namespaces. Returns milliseconds, and the part of the ten

@@ -1,46 +1,43 @@
 //! Building an index: the table is read, its rows are coded and sorted by namespace, and the pages are written one after
 //! the other.
 //!
-//! The sort is PostgreSQL's own and keeps to `maintenance_work_mem`. What it sorts are strings of bytes that compare as
-//! the rows should: the key first, then the row id, so that the rows of a namespace lie in the order of the table.
+//! Several processes read a large table, each of which sorts what it has read (`parallel`). The sort is PostgreSQL's own.
+//! Its result is read once: namespaces that are large enough get lists on the way (`divide`), whose arithmetic runs on a
+//! pool of threads that know nothing of PostgreSQL, while this process waits for them.
 //!
-//! Namespaces that are large enough get lists. Then the sorted rows are read twice: once to find centroids on a sample of
-//! each such namespace, and once to write pages, on the way to which its rows pass a second sort, by list. The arithmetic
-//! runs on a pool of threads that know nothing of PostgreSQL, while this process waits for them.
+//! All of it keeps to `maintenance_work_mem`: while the table is read the sorts have it to themselves, and the result of a
+//! sort in one process half of it; afterwards a quarter is for the rows of the current namespace, and a quarter for the
+//! sample or the second sort that give it lists.
 
-use std::collections::HashMap;
 use std::ffi::{CStr, c_char, c_void};
 
-use index::key::{Key, PLAIN};
 use index::load::Loader;
-use index::page::{Entry, MAX_FACTORS};
+use index::page::Entry;
 use pgrx::memcxt::PgMemoryContexts;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
-use super::divide::Lists;
+use super::divide::{Lists, memory};
+use super::parallel::Team;
 use super::shape::{Coder, Shape, row_of};
+use super::sorter::{By, Part, Sorter};
 use super::wal::Writer;
 use super::{checked, options};
 use crate::error::report;
 use pgrx::pg_sys::panic::ErrorReportable;
 
+const READING: i64 = 1;
 const SORTING: i64 = 2;
-const TRAINING: i64 = 3;
-const WRITING: i64 = 4;
-
-/// PostgreSQL's TUPLESORT_RANDOMACCESS.
-#[cfg(not(feature = "pg14"))]
-const RANDOM_ACCESS: i32 = 1;
-
-/// Bytes before the factors: dimension, id, row.
-const HEAD: usize = 18;
+/// The phase in which a namespace gets its lists.
+pub const TRAINING: i64 = 3;
+/// The phase in which pages are written.
+pub const WRITING: i64 = 4;
 
 /// The name of a phase, for the view of progress.
 #[pg_guard]
 pub unsafe extern "C-unwind" fn ambuildphasename(phase: i64) -> *mut c_char {
     let name: &CStr = match phase {
-        1 => c"reading the table",
+        READING => c"reading the table",
         SORTING => c"sorting",
         TRAINING => c"finding lists",
         WRITING => c"writing pages",
@@ -54,119 +51,53 @@ fn progress(what: u32, value: i64) {
     unsafe { pg_sys::pgstat_progress_update_param(what as i32, value) };
 }
 
-/// Codes of rows on their way into order.
-pub struct Sorter {
-    state: *mut pg_sys::Tuplesortstate,
-    /// A varlena, again and again: `tuplesort` copies it.
-    buffer: Vec<u8>,
+/// Says in which phase the build is.
+pub fn phase(phase: i64) {
+    progress(pg_sys::PROGRESS_CREATEIDX_SUBPHASE, phase);
 }
 
-impl Sorter {
-    /// A new sort; `again` says that its result is read more than once.
-    pub fn new(again: bool) -> Self {
-        // SAFETY: the type is `bytea`, and the operator its order.
-        let state = unsafe {
-            pg_sys::tuplesort_begin_datum(
-                pg_sys::BYTEAOID,
-                pg_sys::Oid::from(pg_sys::ByteaLessOperator),
-                pg_sys::InvalidOid,
-                false,
-                pg_sys::maintenance_work_mem,
-                std::ptr::null_mut(),
-                #[cfg(feature = "pg14")]
-                again,
-                #[cfg(not(feature = "pg14"))]
-                {
-                    if again { RANDOM_ACCESS } else { pg_sys::TUPLESORT_NONE as i32 }
-                },
-            )
-        };
-        Self { state, buffer: Vec::new() }
-    }
-
-    /// Takes an entry.
-    pub fn put(&mut self, key: Key, entry: Entry<'_>) {
-        self.buffer.clear();
-        self.buffer.extend([0; 4]);
-        self.buffer.extend(key.dim.to_be_bytes());
-        self.buffer.extend(key.id.to_be_bytes());
-        self.buffer.extend(entry.row.to_be_bytes());
-        entry.factors.iter().for_each(|factor| self.buffer.extend(factor.to_ne_bytes()));
-        self.buffer.extend(entry.code);
-        // SAFETY: the buffer begins with room for the header of a varlena of its length.
-        unsafe {
-            pgrx::set_varsize_4b(self.buffer.as_mut_ptr().cast(), self.buffer.len() as i32);
-            pg_sys::tuplesort_putdatum(self.state, self.buffer.as_ptr().into(), false);
-        }
-    }
-
-    /// Puts what was taken into order.
-    pub fn sort(&mut self) {
-        // SAFETY: the state is that of `new`.
-        unsafe { pg_sys::tuplesort_performsort(self.state) };
-    }
-
-    /// Goes back to the first entry.
-    pub fn rewind(&mut self) {
-        // SAFETY: the state is sorted, and was made to be read again.
-        unsafe { pg_sys::tuplesort_rescan(self.state) };
-    }
-
-    /// Ends the sort.
-    pub fn end(self) {
-        // SAFETY: nothing of the state is used any more.
-        unsafe { pg_sys::tuplesort_end(self.state) };
-    }
-
-    /// Hands all entries to `take`, in order.
-    pub fn read(&mut self, factors: usize, mut take: impl FnMut(Entry<'_>)) {
-        let mut value = pg_sys::Datum::from(0);
-        let mut null = false;
-        let mut memory = PgMemoryContexts::new("scoped_vector build");
-        loop {
-            // SAFETY: the state is sorted; the value that is returned lies in the short-lived context.
-            let more = unsafe {
-                memory.reset();
-                memory.switch_to(|_| {
-                    pg_sys::tuplesort_getdatum(
-                        self.state,
-                        true,
-                        #[cfg(not(any(feature = "pg14", feature = "pg15")))]
-                        true,
-                        &mut value,
-                        &mut null,
-                        std::ptr::null_mut(),
-                    )
-                })
-            };
-            if !more {
-                break;
-            }
-            // SAFETY: the value is a varlena that `put` has made.
-            let bytes = unsafe { pgrx::varlena_to_byte_slice(value.cast_mut_ptr()) };
-            let (head, rest) = bytes.split_at(HEAD);
-            let (known, code) = rest.split_at(4 * factors);
-            let mut list = [0.0; MAX_FACTORS];
-            for (factor, bytes) in list.iter_mut().zip(known.chunks_exact(4)) {
-                *factor = f32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-            }
-            take(Entry { id: number(&head[2..10]), row: number(&head[10..18]), factors: &list[..factors], code });
-        }
-    }
+/// What was found in a table.
+pub struct Found {
+    /// Rows of the table.
+    pub read: f64,
+    /// Rows of the index: fewer, if it is a partial one.
+    pub rows: u64,
+    /// Their entries, before they are in order.
+    pub sorter: Sorter,
 }
 
-fn number(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0, |number, &byte| number << 8 | u64::from(byte))
-}
-
-struct Builder {
+/// What takes the rows of a table.
+pub struct Collector {
     shape: Shape,
     coder: Coder,
     sorter: Sorter,
-    rows: f64,
-    /// Rows of each namespace.
-    sizes: HashMap<Key, usize>,
+    rows: u64,
     memory: PgMemoryContexts,
+}
+
+impl Collector {
+    /// Has taken no row yet.
+    pub fn new(shape: Shape, sorter: Sorter) -> Self {
+        let memory = PgMemoryContexts::new("scoped_vector row");
+        Self { shape, coder: Coder::default(), sorter, rows: 0, memory }
+    }
+
+    /// Takes the rows of a table, or what a scan that others share leaves for this process.
+    ///
+    /// # Safety
+    /// Table and definition belong to the index of the shape; the scan, if there is one, is of that table.
+    pub unsafe fn collect(
+        mut self,
+        table: pg_sys::Relation,
+        info: *mut pg_sys::IndexInfo,
+        progress: bool,
+        scan: pg_sys::TableScanDesc,
+    ) -> Found {
+        let (relation, state) = (self.shape.relation, (&raw mut self).cast());
+        // SAFETY: as above; `collect` takes a collector.
+        let read = unsafe { scan_table(table, relation, info, progress, scan, collect, state) };
+        Found { read, rows: self.rows, sorter: self.sorter }
+    }
 }
 
 /// Takes one row of the table.
@@ -179,18 +110,12 @@ unsafe extern "C-unwind" fn collect(
     _alive: bool,
     state: *mut c_void,
 ) {
-    // SAFETY: PostgreSQL passes a row of the index, and the builder that `ambuild` has given it.
+    // SAFETY: PostgreSQL passes a row of the index, and the collector that `Collector::collect` has given it.
     unsafe {
-        let Builder { shape, coder, sorter, rows, sizes, memory } = &mut *state.cast::<Builder>();
-        let take = |key: Key, entry: Entry<'_>| {
-            if key.list() == PLAIN {
-                *sizes.entry(key).or_default() += 1;
-            }
-            sorter.put(key, entry);
-        };
-        memory.switch_to(|_| coder.entry(shape, values, nulls, row_of(tid), take));
+        let Collector { shape, coder, sorter, rows, memory } = &mut *state.cast::<Collector>();
+        memory.switch_to(|_| coder.entry(shape, values, nulls, row_of(tid), |_, entry| sorter.put(entry)));
         memory.reset();
-        *rows += 1.0;
+        *rows += 1;
     }
 }
 
@@ -211,27 +136,21 @@ pub unsafe extern "C-unwind" fn ambuild(
             Err::<(), _>(error).unwrap_or_report();
         }
         let shape = Shape::of_new(relation);
-        let memory = PgMemoryContexts::new("scoped_vector row");
-        let (coder, sizes) = (Coder::default(), HashMap::new());
-        let mut builder = Builder { shape, coder, sorter: Sorter::new(true), rows: 0.0, sizes, memory };
-        progress(pg_sys::PROGRESS_CREATEIDX_SUBPHASE, 1);
-        let read = scan_table(table, relation, info, true, collect, (&raw mut builder).cast());
-        let Builder { mut sorter, rows, mut sizes, .. } = builder;
-        progress(pg_sys::PROGRESS_CREATEIDX_SUBPHASE, SORTING);
-        sorter.sort();
-        let storage = options::storage(relation);
-        sizes.retain(|_, size| *size >= storage.lists_from);
-        let factors = shape.metric.factors();
-        let lists = if sizes.is_empty() {
-            None
-        } else {
-            progress(pg_sys::PROGRESS_CREATEIDX_SUBPHASE, TRAINING);
-            let lists = Lists::train(&shape, &sizes, &mut sorter);
-            sorter.rewind();
-            Some(lists)
+        phase(READING);
+        let team = Team::start(table, relation, info);
+        let Found { read, rows, mut sorter } = match &team {
+            Some(team) => team.collect(table, relation, info),
+            None => {
+                let sorter = Sorter::new(By::Namespace, memory() / 2, Part::Whole);
+                Collector::new(shape, sorter).collect(table, info, true, std::ptr::null_mut())
+            }
         };
-        progress(pg_sys::PROGRESS_CREATEIDX_SUBPHASE, WRITING);
+        phase(SORTING);
+        sorter.sort();
+        phase(WRITING);
         progress(pg_sys::PROGRESS_CREATEIDX_TUPLES_TOTAL, rows as i64);
+        let storage = options::storage(relation);
+        let factors = shape.metric.factors();
         let writer = Writer::create(relation, pg_sys::ForkNumber::MAIN_FORKNUM, shape.meta());
         let mut loader = Loader::new(writer, factors, storage.fillfactor);
         let mut done = 0_i64;
@@ -242,32 +161,36 @@ pub unsafe extern "C-unwind" fn ambuild(
                 progress(pg_sys::PROGRESS_CREATEIDX_TUPLES_DONE, done);
             }
         };
-        match lists {
-            None => sorter.read(factors, add),
-            Some(mut lists) => {
-                sorter.read(factors, |entry| lists.sort_out(entry, &mut add));
-                lists.finish(&mut add);
-            }
+        if rows < storage.lists_from as u64 {
+            sorter.read(factors, add);
+        } else {
+            let mut lists = Lists::new(shape, storage.lists_from);
+            sorter.read(factors, |entry| lists.sort_out(entry, &mut add));
+            lists.finish(&mut add);
         }
         sorter.end();
         loader.finish().finish();
+        if let Some(team) = team {
+            team.end();
+        }
         progress(pg_sys::PROGRESS_CREATEIDX_TUPLES_DONE, rows as i64);
         let result = pg_sys::palloc0(size_of::<pg_sys::IndexBuildResult>()).cast::<pg_sys::IndexBuildResult>();
         (*result).heap_tuples = read;
-        (*result).index_tuples = rows;
+        (*result).index_tuples = rows as f64;
         result
     }
 }
 
-/// Reads a table for one of its indexes; returns how many rows it has.
+/// Reads a table for one of its indexes, or what a scan of it gives that others share; returns how many rows that is.
 ///
 /// # Safety
-/// Table, index and definition belong together; `callback` takes `state`.
+/// Table, index and definition belong together, and the scan to the table if it is not null; `callback` takes `state`.
 pub unsafe fn scan_table(
     table: pg_sys::Relation,
     relation: pg_sys::Relation,
     info: *mut pg_sys::IndexInfo,
     progress: bool,
+    scan: pg_sys::TableScanDesc,
     callback: unsafe extern "C-unwind" fn(
         pg_sys::Relation,
         pg_sys::ItemPointer,
@@ -294,7 +217,7 @@ pub unsafe fn scan_table(
                 pg_sys::InvalidBlockNumber,
                 Some(callback),
                 state,
-                std::ptr::null_mut(),
+                scan,
             )
         })
     }

@@ -1,140 +1,122 @@
 //! Giving large namespaces lists while an index is built, and threads for the arithmetic of it.
+//!
+//! Rows come namespace by namespace. They are kept until it is known how many there are: those of a small namespace go on
+//! as they are; of a large one a sample gives the centroids, and its rows pass a second sort, by list.
 
-use std::collections::HashMap;
-
-use index::key::{FIRST_LIST, Key, PLAIN, list_of};
+use index::key::{FIRST_LIST, Key, PLAIN};
 use index::lists::{Centroids, ROUNDS, SAMPLES_PER_LIST, SCALE, Training, assign, list_count};
-use index::page::{Entry, as_codes};
+use index::page::Entry;
 use index::sample::Sample;
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReportable;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use super::build::Sorter;
+use super::build::{TRAINING, WRITING, phase};
 use super::checked;
 use super::shape::Shape;
+use super::sorter::{By, Part, Sorter};
+use super::spool::Spool;
 use crate::error::internal;
 
-/// Rows whose lists are found at once, by all threads.
-const BATCH: usize = 8192;
-
-/// The large namespaces of an index with their centroids, and the one whose rows are on their way.
+/// What gives large namespaces their lists.
 pub struct Lists {
     shape: Shape,
-    pool: ThreadPool,
-    centroids: HashMap<Key, Centroids>,
-    current: Option<Division>,
-}
-
-/// The rows of a namespace on their way into lists.
-struct Division {
-    key: Key,
-    sorter: Sorter,
-    rows: Vec<u64>,
-    factors: Vec<f32>,
-    codes: Vec<i8>,
+    /// Rows from which a namespace gets lists.
+    from: usize,
+    /// The namespace whose rows are on their way.
+    spool: Option<Spool>,
+    pool: Option<ThreadPool>,
 }
 
 impl Lists {
-    /// Finds the centroids of all namespaces that have a size.
-    pub fn train(shape: &Shape, sizes: &HashMap<Key, usize>, sorted: &mut Sorter) -> Self {
-        let pool = pool();
-        let mut centroids = HashMap::new();
-        let mut sample: Option<(Key, usize, Sample)> = None;
-        let mut end = |sample: &mut Option<(Key, usize, Sample)>| {
-            if let Some((key, lists, Sample { codes, scales, .. })) = sample.take() {
-                let mut training =
-                    Training::new(kernels::best(), shape.metric, usize::from(key.dim), codes, scales, lists);
-                for _ in 0..ROUNDS {
-                    pgrx::check_for_interrupts!();
-                    pool.install(|| training.round());
-                }
-                centroids.insert(key, training.finish());
-            }
-        };
-        sorted.read(shape.metric.factors(), |entry| {
-            let key = Key { dim: entry.code.len() as u16, id: entry.id };
-            if sample.as_ref().is_none_or(|&(current, ..)| current != key) {
-                end(&mut sample);
-                sample = sizes.get(&key).map(|&size| {
-                    let lists = list_count(size);
-                    let fits = Sample::fitting(sample_bytes(), key.dim);
-                    (key, lists, Sample::new((lists * SAMPLES_PER_LIST).min(fits).max(lists)))
-                });
-            }
-            if let Some((.., sample)) = &mut sample {
-                sample.offer(&entry);
-            }
-        });
-        end(&mut sample);
-        Self { shape: *shape, pool, centroids, current: None }
+    /// Lists for namespaces of at least `from` rows.
+    pub fn new(shape: Shape, from: usize) -> Self {
+        Self { shape, from, spool: None, pool: None }
     }
 
     /// Hands an entry on to `add`, or keeps it until its namespace is complete.
     pub fn sort_out(&mut self, entry: Entry<'_>, add: &mut impl FnMut(Entry<'_>)) {
         let key = Key { dim: entry.code.len() as u16, id: entry.id };
-        if self.current.as_ref().is_none_or(|division| division.key != key) {
+        if self.spool.as_ref().is_none_or(|spool| spool.key != key) {
             self.finish(add);
-            if list_of(entry.id) != PLAIN || !self.centroids.contains_key(&key) {
+            if key.list() != PLAIN {
                 return add(entry);
             }
-            self.current = Some(Division {
-                key,
-                sorter: Sorter::new(false),
-                rows: Vec::new(),
-                factors: Vec::new(),
-                codes: Vec::new(),
-            });
-        }
-        if let Some(division) = &mut self.current {
-            division.rows.push(entry.row);
-            division.factors.extend(entry.factors);
-            division.codes.extend(as_codes(entry.code));
-            if division.rows.len() == BATCH {
-                division.divide(&self.pool, &self.centroids[&key], self.shape.metric.factors());
+            match &mut self.spool {
+                Some(spool) if spool.key.dim == key.dim => spool.restart(key),
+                spool => *spool = Some(Spool::new(key, self.shape.metric.factors(), quarter_of_memory())),
             }
         }
-    }
-
-    /// Hands the entries of the namespace that is complete to `add`, centroids first.
-    pub fn finish(&mut self, add: &mut impl FnMut(Entry<'_>)) {
-        let Some(mut division) = self.current.take() else { return };
-        let (centroids, factors) = (&self.centroids[&division.key], self.shape.metric.factors());
-        division.divide(&self.pool, centroids, factors);
-        let written = centroids.entries(kernels::best(), division.key, FIRST_LIST, &mut *add);
-        // SAFETY: the index that is built is open.
-        unsafe { checked(self.shape.relation, written) };
-        division.sorter.sort();
-        division.sorter.read(factors, add);
-        division.sorter.end();
-    }
-}
-
-impl Division {
-    /// Finds the lists of the rows that have come together, and passes them to the sort.
-    fn divide(&mut self, pool: &ThreadPool, centroids: &Centroids, factors: usize) {
-        pgrx::check_for_interrupts!();
-        let Self { key, sorter, rows, factors: known, codes } = self;
-        let scales: Vec<f32> = known.chunks_exact(factors).map(|factors| factors[SCALE]).collect();
-        let lists = pool.install(|| assign(kernels::best(), centroids, codes, &scales));
-        let dim = usize::from(key.dim);
-        let code = zerocopy::IntoBytes::as_bytes(codes.as_slice());
-        for (i, (&row, &list)) in rows.iter().zip(&lists).enumerate() {
-            let key = Key::new(key.dim, key.space(), list);
-            let entry =
-                Entry { id: key.id, row, factors: &known[i * factors..][..factors], code: &code[i * dim..][..dim] };
-            sorter.put(key, entry);
+        if let Some(spool) = &mut self.spool {
+            spool.put(entry);
         }
-        rows.clear();
-        known.clear();
-        codes.clear();
+    }
+
+    /// Hands the entries of the namespace that is complete to `add`, in the order of the index.
+    pub fn finish(&mut self, add: &mut impl FnMut(Entry<'_>)) {
+        let Some(spool) = &mut self.spool else { return };
+        let key = spool.key;
+        if spool.len() < self.from {
+            spool.read(|chunk| chunk.entries(key.id).for_each(&mut *add));
+        } else {
+            phase(TRAINING);
+            let pool = self.pool.get_or_insert_with(pool);
+            let centroids = train(&self.shape, pool, spool);
+            let mut sorter = divide(pool, &centroids, spool);
+            sorter.sort();
+            phase(WRITING);
+            let written = centroids.entries(kernels::best(), key, FIRST_LIST, &mut *add);
+            // SAFETY: the index that is built is open.
+            unsafe { checked(self.shape.relation, written) };
+            sorter.read(self.shape.metric.factors(), add);
+            sorter.end();
+        }
+        let empty = Key { dim: key.dim, ..Key::MAX };
+        spool.restart(empty);
     }
 }
 
-/// Memory that a sample may take.
-pub fn sample_bytes() -> usize {
+/// Finds the centroids of a namespace.
+fn train(shape: &Shape, pool: &ThreadPool, spool: &mut Spool) -> Centroids {
+    let (dim, lists) = (spool.key.dim, list_count(spool.len()));
+    let fits = Sample::fitting(quarter_of_memory(), dim);
+    let mut sample = Sample::new((lists * SAMPLES_PER_LIST).min(fits).max(lists));
+    spool.read(|chunk| {
+        pgrx::check_for_interrupts!();
+        chunk.entries(0).for_each(|entry| sample.offer(&entry));
+    });
+    let Sample { codes, scales, .. } = sample;
+    let mut training = Training::new(kernels::best(), shape.metric, usize::from(dim), codes, scales, lists);
+    for _ in 0..ROUNDS {
+        pgrx::check_for_interrupts!();
+        pool.install(|| training.round());
+    }
+    training.finish()
+}
+
+/// Passes the rows of a namespace to a sort by list.
+fn divide(pool: &ThreadPool, centroids: &Centroids, spool: &mut Spool) -> Sorter {
+    let mut sorter = Sorter::new(By::List, quarter_of_memory(), Part::Whole);
+    let (dim, space) = (spool.key.dim, spool.key.space());
+    spool.read(|chunk| {
+        pgrx::check_for_interrupts!();
+        let lists = pool.install(|| assign(kernels::best(), centroids, &chunk.codes, &chunk.factor(SCALE)));
+        for (entry, list) in chunk.entries(0).zip(lists) {
+            sorter.put(Entry { id: Key::new(dim, space, list).id, ..entry });
+        }
+    });
+    sorter
+}
+
+/// What a build or a vacuum may take of memory, in bytes.
+pub fn memory() -> usize {
     // SAFETY: a setting, read on the main thread.
-    usize::try_from(unsafe { pg_sys::maintenance_work_mem }).unwrap_or(0) * 1024 / 4
+    usize::try_from(unsafe { pg_sys::maintenance_work_mem }).unwrap_or(0) * 1024
+}
+
+/// A sample may take so much, and so may rows that are kept, or that are sorted by list.
+pub fn quarter_of_memory() -> usize {
+    memory() / 4
 }
 
 /// Threads for arithmetic, which signals to this process do not reach.

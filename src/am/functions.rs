@@ -216,7 +216,15 @@ fn check_rows(opened: &Opened, shape: Shape, entries: HashMap<u64, u64>) -> Resu
         let info = pg_sys::BuildIndexInfo(relation);
         (*info).ii_Concurrent = true;
         (*info).ii_Unique = false;
-        scan_table(opened.table.as_ptr(), relation, info, false, compare, (&raw mut comparison).cast());
+        scan_table(
+            opened.table.as_ptr(),
+            relation,
+            info,
+            false,
+            std::ptr::null_mut(),
+            compare,
+            (&raw mut comparison).cast(),
+        );
     }
     match comparison.wrong {
         Some(detail) => Err(unsound(relation, detail)),

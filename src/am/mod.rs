@@ -17,8 +17,11 @@ mod divide;
 mod functions;
 mod insert;
 mod options;
+mod parallel;
 mod scan;
 mod shape;
+mod sorter;
+mod spool;
 mod vacuum;
 mod wal;
 
@@ -51,6 +54,10 @@ fn scoped_vector_handler(_call: pg_sys::FunctionCallInfo) -> Internal {
     routine.amoptionalkey = true;
     routine.amsearcharray = true;
     routine.amparallelvacuumoptions = pg_sys::VACUUM_OPTION_PARALLEL_BULKDEL as u8;
+    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    {
+        routine.amcanbuildparallel = true;
+    }
     routine.amkeytype = pg_sys::InvalidOid;
     routine.ambuild = Some(build::ambuild);
     routine.ambuildempty = Some(build::ambuildempty);

@@ -11,7 +11,7 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use super::checked;
-use super::divide::{pool, sample_bytes};
+use super::divide::{pool, quarter_of_memory};
 use super::options::storage;
 use super::shape::{Shape, tid_of};
 use super::wal::Store;
@@ -38,7 +38,10 @@ pub unsafe extern "C-unwind" fn ambulkdelete(
             }),
         );
         let freed = checked(relation, shrink(&store, &mut swept));
-        keep_in_shape(&store, &shape, &swept.listed);
+        // What a concurrent build calls to see which rows it has is no vacuum.
+        if (*(*relation).rd_index).indisvalid {
+            keep_in_shape(&store, &shape, &swept.listed);
+        }
         let stats = if stats.is_null() { zeroed() } else { stats };
         finish(&store, stats, &swept, freed);
         stats
@@ -55,7 +58,7 @@ fn keep_in_shape(store: &Store, shape: &Shape, swept: &HashSet<(u16, Space)>) {
         kernels: kernels::best(),
         metric: shape.metric,
         lists_from,
-        sample_bytes: sample_bytes(),
+        sample_bytes: quarter_of_memory(),
         round: &|training| threads.get_or_init(pool).install(|| training.round()),
     };
     // SAFETY: as above.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The index access method and the end of the server in the middle of things: kill -9 while rows are inserted, updated and
-# deleted, while a vacuum merges pages, while indexes are built. After each recovery every index is sound, and gives what
+# deleted, while a vacuum merges pages, while indexes are built by several processes. After each recovery every index is sound, and gives what
 # a sort gives. A standby that replays all of it, and is read meanwhile, gives the same.
 #
 #   KILLS    how often the server is killed
@@ -14,7 +14,8 @@ primary=$TEST/crash-index
 standby=$TEST/crash-index-standby
 
 test_cluster crash-index "$pg_config" 'fsync = on' 'wal_level = replica' 'max_wal_senders = 4' 'shared_buffers = 16MB' \
-  'checkpoint_timeout = 30s' 'max_wal_size = 64MB' 'wal_keep_size = 1GB' 'autovacuum = off' 'hot_standby_feedback = on'
+  'checkpoint_timeout = 30s' 'max_wal_size = 64MB' 'wal_keep_size = 1GB' 'autovacuum = off' 'hot_standby_feedback = on' \
+  'min_parallel_table_scan_size = 0'
 test_database "$DATABASE"
 sql --file="$REPO/tests/lib/scoped_vector.sql"
 
