@@ -364,15 +364,15 @@ language plpgsql stable
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 declare
+  language constant text := project_setting('language') #>> '{}';
+  turns constant text[] := _turns(data, input_type, language);
   answer job_answer;
 begin
   select * into answer from job_answer a where a.subject_key = key and a.job_id = _extraction.job and a.status = 'done';
   if answer.text_sha256 = sha256(convert_to(data, 'UTF8')) then
-    return _with_turns(answer.extraction, _turns(data, input_type), conversation);
+    return _with_turns(answer.extraction, turns, conversation);
   end if;
-  return _with_turns(_extract(data, input_type, moment, profile_schema_get() -> 'fields', _subject_name(key),
-                              project_setting('language') #>> '{}'),
-                     _turns(data, input_type), conversation);
+  return _with_turns(_extract(data, input_type, moment, profile_schema_get() -> 'fields', _subject_name(key), language), turns, conversation);
 end
 $$;
 
