@@ -287,6 +287,17 @@ fn missing_rows_panic() {
     kernels::best().l2_squared_many(&[1.0, 2.0], &[1.0_f32; 5], &mut [0.0; 3]);
 }
 
+/// Few where the processor is an interpreter or an emulator.
+fn cases() -> u32 {
+    if cfg!(miri) {
+        2
+    } else if std::env::var_os("EXPECT_AVX512").is_some() {
+        32
+    } else {
+        256
+    }
+}
+
 fn pairs() -> impl Strategy<Value = (Vec<f32>, Vec<f32>)> {
     let element = || prop_oneof![4 => -1.0_f32..1.0, 1 => -1e6_f32..1e6, 1 => -1e-12_f32..1e-12, 1 => Just(0.0)];
     let longest: usize = if cfg!(miri) { 40 } else { 300 };
@@ -294,7 +305,7 @@ fn pairs() -> impl Strategy<Value = (Vec<f32>, Vec<f32>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 2 } else { 256 }, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_f32_pair_is_within_bounds((a, b) in pairs()) {
