@@ -123,6 +123,7 @@ report_searches() {
         label = labels[i]
         printf "%-22s %7.3f ms %7.3f ms %8.3f %8s\n", label, m50[label], m95[label], recall[label], i == 1 ? "" : sprintf("%.1f", m50[label] / m50[labels[1]])
       }
-      if (best != "") printf "%s is %.1f times as fast as %s, the fastest other with a recall of 0.99\n", labels[1], m50[best] / m50[labels[1]], best
+      if (best == "") print "no other found 99 %"
+      else printf "%s is %.1f times as fast as %s, the fastest other with a recall of 0.99\n", labels[1], m50[best] / m50[labels[1]], best
     }'
 }
