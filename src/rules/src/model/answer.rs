@@ -139,8 +139,8 @@ fn memory(item: &Value, question: &Question<'_>, piece: &Piece, messages: &[Mess
     memory.insert("forget_after".into(), moment(&item["forget_after"]).into());
     memory.insert("speaker".into(), message.and_then(|message| message.name.as_deref()).into());
     memory.insert("sequence".into(), sequence.into());
-    memory.insert("turn".into(), turn.into());
     memory.insert("conversation_id".into(), message.and_then(|message| message.conversation.as_deref()).into());
+    memory.extend(turn.map(|turn| ("turn".to_owned(), turn.into())));
     memory.extend(slot(item, &subject, question));
     Some(Value::Object(memory))
 }

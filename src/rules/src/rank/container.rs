@@ -159,7 +159,9 @@ impl Terms {
             let text = texts.text(at);
             let saturation = saturation(f64::from(text.length), self.average_length, model);
             let (mut bm25, mut matched) = (0.0, 0.0);
-            for (rarity, &frequency) in self.rarities.iter().zip(text.frequencies).filter(|(_, f)| !matches!(**f, 0 | HEARD)) {
+            for (rarity, &frequency) in
+                self.rarities.iter().zip(text.frequencies).filter(|(_, f)| !matches!(**f, 0 | HEARD))
+            {
                 bm25 += rarity * earned(f64::from(frequency), saturation, model);
                 matched += rarity;
             }

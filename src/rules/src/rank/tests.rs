@@ -324,7 +324,8 @@ fn context_of(parts: &Parts, weights: &Weights) -> f64 {
 fn what_was_heard_around_a_text_is_nearby_and_not_its_own() {
     let cues = Cues::default();
     let terms = [vec![0u8, 1], vec![HEARD, 1], vec![0, 0]];
-    let texts: Vec<Text<'_>> = ["a", "b", "c"].iter().zip(&terms).map(|(id, terms)| text(id, terms, Some(0.1))).collect();
+    let texts: Vec<Text<'_>> =
+        ["a", "b", "c"].iter().zip(&terms).map(|(id, terms)| text(id, terms, Some(0.1))).collect();
     let ranked = rank(question(2, &cues), &texts, |_| Late::default());
     let parts = |index| ranked.iter().find(|scored| scored.index == index).expect("it is eligible").parts;
     assert_eq!((parts(1).coverage, parts(1).bm25), (parts(0).coverage, parts(0).bm25));
