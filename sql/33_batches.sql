@@ -55,7 +55,8 @@ declare
   signatures bytea[] := '{}';
 begin
   if model is not null then
-    select array_agg(e.code order by n.ordinality), array_agg(e.embedding::halfvec order by n.ordinality), array_agg(e.tokens order by n.ordinality)
+    select array_agg(e.code order by n.ordinality), array_agg(e.embedding::halfvec order by n.ordinality),
+           array_agg(e.tokens order by n.ordinality)
     into codes, vectors, tokens
     from unnest(news) with ordinality n cross join lateral _encode(n.content) e;
   end if;
@@ -179,7 +180,8 @@ begin
     order by (m.ordinality - 1) / _write_batch()
   loop
     return query
-    select w.id, w.content, w.is_static, w.created_at, w.forget_after, w.forget_reason from unnest(_memories_write(key, items, inline)) w;
+    select w.id, w.content, w.is_static, w.created_at, w.forget_after, w.forget_reason
+    from unnest(_memories_write(key, items, inline)) w;
   end loop;
   if not inline then
     perform _embed_later(key);

@@ -3,8 +3,9 @@
 -- the same: one subject's jobs run in their order, several subjects' side by side and in turn, a failure is recorded and
 -- tried again with growing pauses, and after max_attempts the job is left as failed for a person to see.
 --
--- A job is claimed in one transaction and run in the next, in which a background worker claims another one. Much work is cut into runs of some tens of milliseconds, each
--- a transaction: between them the subject's lock is free for other writers, and other subjects have their turn.
+-- A job is claimed in one transaction and run in the next, in which a background worker claims another one. Much work is
+-- cut into runs of some tens of milliseconds, each a transaction: between them the subject's lock is free for other
+-- writers, and other subjects have their turn.
 --
 -- Whoever runs jobs holds an advisory lock of its session as long as it lives. A job whose claimant's lock is free was
 -- left behind by a process that died, and is run again at once; what that process had not committed never happened.
