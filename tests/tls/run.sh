@@ -35,7 +35,7 @@ configuration() {
 
 make_certificates() {
   (
-    cd "$SERVERS"
+    cd "$SERVERS" || exit
     authority ours
     authority others
     configuration >authority.conf
@@ -58,6 +58,7 @@ start_servers() {
   wait_for 10 test -e "$SERVERS/ready"
 }
 
+# shellcheck disable=SC2317 # called by the trap
 stop_servers() {
   if [ -s "$SERVERS/pid" ]; then as_server kill "$(<"$SERVERS/pid")" || true; fi
   as_server rm -f "$SERVERS/pid"
@@ -70,7 +71,9 @@ url() { echo "https://localhost:$(<"$SERVERS/$1.port")"; }
 configure() { sql -c "ALTER SYSTEM SET memory_profile.$1 = '$2'" >/dev/null; }
 
 reload() {
-  sql -c 'SELECT pg_reload_conf()' -c 'DELETE FROM memory_profile.model_endpoint' >/dev/null
+  # What is left alone after failures is not to be waited for.
+  sql -c 'SELECT pg_reload_conf()' -c 'DELETE FROM memory_profile.model_endpoint' \
+    -c 'UPDATE memory_profile.webhook SET failures = 0, paused_until = NULL' >/dev/null
   sleep 0.5
 }
 
