@@ -59,6 +59,10 @@ static WEBHOOK_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(10_000);
 /// aims at a recall of 0.99 for the ten nearest.
 static PROBES: GucSetting<i32> = GucSetting::<i32>::new(0);
 
+/// How many subjects a search of a whole project looks into. A hundred of some hundred texts each are read in about the
+/// time of one with ten thousand.
+static SEARCH_SUBJECTS: GucSetting<i32> = GucSetting::<i32>::new(100);
+
 /// Defines the settings; called once per process, before anything reads them.
 pub fn define() {
     let hidden = GucFlags::NO_SHOW_ALL | GucFlags::DISALLOW_IN_FILE;
@@ -149,6 +153,16 @@ pub fn define() {
         &PROBES,
         0,
         65_533,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"memory_profile.search_subjects",
+        c"How many subjects a search of a whole project looks into: those whose texts come nearest to the question.",
+        c"0 looks into all of them, however many there are.",
+        &SEARCH_SUBJECTS,
+        0,
+        10_000,
         GucContext::Userset,
         GucFlags::default(),
     );
@@ -294,6 +308,11 @@ pub fn webhook_timeout() -> std::time::Duration {
 /// How many lists a search reads at first, if the session wants a certain number.
 pub fn probes() -> Option<usize> {
     usize::try_from(PROBES.get()).ok().filter(|&probes| probes > 0)
+}
+
+/// How many subjects a search of a whole project looks into, if not into all.
+pub fn search_subjects() -> Option<usize> {
+    usize::try_from(SEARCH_SUBJECTS.get()).ok().filter(|&most| most > 0)
 }
 
 fn text(setting: &GucSetting<Option<CString>>) -> String {
