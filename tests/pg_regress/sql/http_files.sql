@@ -14,7 +14,8 @@ language sql
 as $$
   select coalesce((select string_agg(format(E'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n', fields[i], fields[i + 1]), '' order by i)
                    from generate_series(1, cardinality(fields), 2) i), '')
-    || coalesce(format(E'--b\r\nContent-Disposition: form-data; name="file"; filename="%s"\r\nContent-Type: %s\r\n\r\n%s\r\n', file_name, media_type, content), '')
+    || case when file_name is null then '' else
+         format(E'--b\r\nContent-Disposition: form-data; name="file"; filename="%s"\r\nContent-Type: %s\r\n\r\n%s\r\n', file_name, media_type, content) end
     || E'--b--\r\n'
 $$;
 create function pg_temp.upload(fields text[], file_name text, media_type text, content text, content_type text default 'multipart/form-data; boundary=b') returns text

@@ -21,6 +21,14 @@ select * from pg_temp.learned('src_ann');
 select profile_get('src_ann');
 select result -> 'notes' as notes from jobs('src_ann') order by created_at, id;
 
+-- a change said in other words than the state before is as sure
+select learn('src_mover', 'I live in Berlin. I work as a nurse. I am 32 years old.') is not null as queued;
+call run_jobs();
+select learn('src_mover', 'I moved to Munich last week. I am a teacher now. I turned 33 today.') is not null as queued;
+call run_jobs();
+select decision, split_part(reason, ':', 1) as slot from memory_decisions('src_mover') where decision <> 'reinforced' order by id;
+select regexp_replace(memory, ' in the week of .*', '') as memory from pg_temp.learned('src_mover');
+
 -- nobody is known to be the subject: each has their own, and no field is filled
 select learn('src_group', E'Ann: I live in Rome.\nBob: I live in Oslo.') is not null as queued;
 call run_jobs();
@@ -52,4 +60,4 @@ select * from pg_temp.learned('src_jonas');
 select memory, decision from memory_decisions('src_jonas') where decision = 'superseded';
 select project_drop('sources_german') -> 'subjects' as dropped;
 select use_project('default');
-select count(profile_erase(s)) as erased from unnest('{src_ann,src_group,src_chat}'::text[]) s;
+select count(profile_erase(s)) as erased from unnest('{src_ann,src_mover,src_group,src_chat}'::text[]) s;

@@ -40,6 +40,7 @@ fn a_list_under_a_name_is_about_the_person() {
 fn a_list_about_a_thing_is_about_nobody() {
     for text in [
         "# Python\n- Is a language\n- Has many libraries\n- Works on Linux\n",
+        "# Kubernetes\n- Runs containers\n- Has many objects\n- Works with YAML\n",
         "# Meeting notes with the vendor\n- Likes our offer\n- Lives up to expectations\n",
         "## Release plan\n- Has two phases\n",
     ] {

@@ -98,21 +98,19 @@ impl Grammar {
             self.agree(&mut list, at);
         }
         let (one, many) = (SUBJECT.to_string(), format!("{SUBJECT} {}", self.others));
-        for at in 0..list.len() {
-            let lower = list[at].lower.clone();
+        for (at, token) in list.iter_mut().enumerate() {
             let behind = [subject, group].iter().flatten().any(|subject| *subject < at);
-            let word = if self.subject.contains(&lower) {
+            token.word = if self.subject.contains(&token.lower) {
                 one.clone()
-            } else if self.group.contains(&lower) {
+            } else if self.group.contains(&token.lower) {
                 many.clone()
-            } else if self.object.contains(&lower) {
+            } else if self.object.contains(&token.lower) {
                 if subject.or(group).is_some() { self.reflexive.clone() } else { one.clone() }
-            } else if let Some(own) = self.own.get(&lower) {
+            } else if let Some(own) = self.own.get(&token.lower) {
                 if behind { own.clone() } else { format!("{SUBJECT}'s") }
             } else {
                 continue;
             };
-            list[at].word = word;
         }
         Some(super::rulebook::capitalized(joined(&list, &tail).trim()))
     }

@@ -49,11 +49,10 @@ pub(super) fn in_heading(book: &RuleBook, names: &Names, heading: &str) -> Optio
     if person(heading) {
         return Some(heading.to_owned());
     }
-    let named = book.about.iter().find_map(|pattern| {
+    book.about.iter().find_map(|pattern| {
         let name = groups_of(pattern, heading)?.name("v")?.as_str().trim().to_owned();
         person(&name).then_some(name)
-    });
-    named
+    })
 }
 
 /// Whether a heading is one of those under which a profile lists what it has to say.

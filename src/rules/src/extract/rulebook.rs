@@ -218,7 +218,7 @@ impl RuleBook {
         let patterns = |name: &str| -> Vec<Regex> { sections.lines(name).map(|l| compile(&expand(l))).collect() };
         // Nothing, where there are no such patterns.
         let any_of = |name: &str| {
-            let lines: Vec<String> = sections.lines(name).map(|line| expand(line)).collect();
+            let lines: Vec<String> = sections.lines(name).map(&expand).collect();
             compile(if lines.is_empty() { r"[^\s\S]".to_owned() } else { lines.join("|") }.as_str())
         };
         let worded = |name: &str| -> Vec<(String, Regex)> {
