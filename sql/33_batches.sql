@@ -94,6 +94,8 @@ begin
     insert into memory_embedding (subject_key, model_id, memory_id, project_id, code, embedding, tokens)
     select key, model, e.id, project, e.code, e.embedding, e.tokens
     from unnest(ids, codes, vectors, tokens) e (id, code, embedding, tokens);
+  elsif model is not null then
+    perform _embed_later(key);
   end if;
   update subject set updated_at = now() where subject_key = key and updated_at <> now();
   return news;
