@@ -82,7 +82,7 @@ test('files of text are read, any other is refused', async () => {
   const document = await processed(id);
   assert.deepEqual([document.status, document.title, document.metadata], ['done', 'Ann', { kind: 'notes' }]);
   const { profile } = await client.profile({ containerTag });
-  assert.deepEqual([...profile.static].sort(), ['Ann lives in Rome', 'Ann works at Acme']);
+  for (const learned of ['Ann lives in Rome', 'Ann works at Acme']) assert.ok(profile.static.includes(learned), learned);
   const picture = new File([new Uint8Array([137, 80, 78, 71])], 'a.png', { type: 'image/png' });
   await assert.rejects(client.documents.uploadFile({ file: picture, containerTag }), { status: 415 });
 });
