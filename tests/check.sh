@@ -12,7 +12,7 @@ STAGE_LIMIT=${STAGE_LIMIT:-1200}
 
 STAGES=(format clippy crates benches build_main library build_16 regress_main regress_16 http model docs dump concurrency concurrency_index
   crash crash_index crash_worker webhooks upgrade)
-SOAK_STAGES=(build_main soak soak_index soak_worker)
+SOAK_STAGES=(build_main soak soak_index soak_worker soak_miri)
 
 # ---------------------------------------------------------------------------------------------------------- stages
 
@@ -81,6 +81,9 @@ stage_soak() { "$REPO/tests/concurrency/run.sh" soak; }
 stage_soak_index() {
   KILLS=50 "$REPO/tests/crash/scoped_vector.sh" && LOAD_SECONDS=240 "$REPO/tests/concurrency/scoped_vector.sh"
 }
+
+# The interpreter sees what a processor forgives.
+stage_soak_miri() { "$REPO/tests/miri.sh" index; }
 
 stage_soak_worker() { KILLS=100 "$REPO/tests/crash/worker.sh"; }
 

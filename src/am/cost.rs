@@ -16,7 +16,7 @@
 
 use std::collections::HashSet;
 
-use index::lists::{first_probes, list_count};
+use index::lists::{list_count, typical_probes};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
@@ -123,15 +123,16 @@ unsafe fn has_parameter(path: *mut pg_sys::IndexPath) -> bool {
 /// The path is one of an index of this access method.
 unsafe fn part_looked_at(path: *mut pg_sys::IndexPath, rows: f64) -> f64 {
     // SAFETY: as above.
-    let in_one_namespace = unsafe {
+    let (in_one_namespace, capacity) = unsafe {
         let columns: HashSet<i16> = clauses(path).map(|clause| (*clause).indexcol).collect();
-        columns.len() + 1 >= (*(*path).indexinfo).nkeycolumns as usize
+        let index = (*path).indexinfo;
+        (columns.len() + 1 >= (*index).nkeycolumns as usize, (*index).tuples / f64::from((*index).pages.max(1)))
     };
     if !in_one_namespace || rows < f64::from(DEFAULT_LISTS_FROM) {
         return 1.0;
     }
-    let lists = list_count(rows as usize);
-    (first_probes(lists) as f64 / lists as f64 + lists as f64 / rows).min(1.0)
+    let lists = list_count(rows as usize, capacity as usize);
+    (typical_probes(lists) as f64 / lists as f64 + lists as f64 / rows).min(1.0)
 }
 
 /// How far the rows of the table lie in the order of the first key column, -1 to 1.

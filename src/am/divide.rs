@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use index::key::{FIRST_LIST, Key, PLAIN, list_of};
 use index::lists::{Centroids, ROUNDS, SAMPLES_PER_LIST, SCALE, Training, assign, list_count};
-use index::page::{Entry, as_codes};
+use index::page::{Entry, as_codes, leaf_capacity};
 use index::sample::Sample;
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReportable;
@@ -57,7 +57,7 @@ impl Lists {
             if sample.as_ref().is_none_or(|&(current, ..)| current != key) {
                 end(&mut sample);
                 sample = sizes.get(&key).map(|&size| {
-                    let lists = list_count(size);
+                    let lists = list_count(size, leaf_capacity(usize::from(key.dim), shape.metric.factors()));
                     let fits = Sample::fitting(sample_bytes(), key.dim);
                     (key, lists, Sample::new((lists * SAMPLES_PER_LIST).min(fits).max(lists)))
                 });
