@@ -143,6 +143,9 @@ create table memory_embedding (
   foreign key (subject_key, memory_id) references memory (subject_key, id) on delete cascade
 ) with (toast_tuple_target = 8160);
 alter table memory_embedding alter column tokens set storage external;
+-- Whose memories come nearest to a question, where all subjects of a project are too many to read.
+create index memory_embedding_nearest on memory_embedding
+  using scoped_vector (project_id, model_id, embedding scoped_halfvec_cosine_ops);
 comment on table memory_embedding is 'The meaning of each memory as a vector, per embedding model';
 comment on column memory_embedding.code is 'The signs of the vector, a bit each, and one over the sum of its absolute values, for estimates of the cosine';
 comment on column memory_embedding.tokens is 'The signs of the vector of every token of the text, a bit each, for late interaction';

@@ -60,6 +60,8 @@ create table chunk_embedding (
   foreign key (subject_key, chunk_id) references chunk (subject_key, id) on delete cascade
 ) with (toast_tuple_target = 8160);
 alter table chunk_embedding alter column tokens set storage external;
+create index chunk_embedding_nearest on chunk_embedding
+  using scoped_vector (project_id, model_id, embedding scoped_halfvec_cosine_ops);
 comment on table chunk_embedding is 'The meaning of each chunk as a vector, per embedding model; the columns are those of memory_embedding';
 
 create table chunk_signature (

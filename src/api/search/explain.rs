@@ -36,6 +36,7 @@ fn memory_search_explain(
     let good = answers.hits.iter().filter(|hit| hit.left_out.is_none() && hit.scored.similarity >= threshold);
     let returned = good.take(limit).count();
     Ok(JsonB(json!({
+        "subjects": answers.subjects,
         "searched": answers.searched,
         "returned": returned,
         "milliseconds": stages(&answers.stages),
@@ -75,6 +76,7 @@ fn explain(answers: &Answers, id: &str, threshold: f64, limit: usize) -> Result<
 fn stages(stages: &Stages) -> Value {
     let milliseconds = |time: Duration| (time.as_secs_f64() * 1e6).round() / 1e3;
     json!({
+        "subjects": milliseconds(stages.subjects),
         "signatures": milliseconds(stages.signatures),
         "meaning": milliseconds(stages.meaning),
         "filter": milliseconds(stages.filter),

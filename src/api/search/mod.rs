@@ -10,6 +10,7 @@ mod queries;
 mod rows;
 mod scan;
 mod stream;
+mod subjects;
 
 use pgrx::JsonB;
 use pgrx::prelude::*;

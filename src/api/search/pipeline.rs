@@ -1,5 +1,6 @@
 //! The way of a question to its answers.
 //!
+//! 0. *Subjects.* A search of a whole project that has many looks into those whose texts come nearest.
 //! 1. *Signatures.* One pass over the signatures of all texts of the subject: which of the question's words occur where,
 //!    who spoke, in which conversation, when, and the code of the vector. Who is known to speak decides which words of the
 //!    question are names.
@@ -29,6 +30,7 @@ use super::late::{Look, look};
 use super::pool::{self, Looked, Pool, PoolTexts};
 use super::queries::{self, Keys, select};
 use super::scan;
+use super::subjects::{Subjects, subjects};
 use crate::api::embedding::{self, Meaning};
 use crate::error::{Result, internal, invalid_parameter_because};
 use crate::gucs;
@@ -38,9 +40,6 @@ const DEPTH: usize = 100;
 
 /// As many when the caller asks for reranking.
 const RERANK_DEPTH: usize = 400;
-
-/// Subjects that are read together when a search is not of one subject.
-const SUBJECTS_AT_ONCE: usize = 500;
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
@@ -73,6 +72,7 @@ pub struct Hit {
 /// How long each step took.
 #[derive(Default)]
 pub struct Stages {
+    pub subjects: Duration,
     pub signatures: Duration,
     pub meaning: Duration,
     pub filter: Duration,
@@ -84,18 +84,20 @@ pub struct Stages {
 pub struct Answers {
     pub hits: Vec<Hit>,
     pub stages: Stages,
+    /// How many subjects and texts were read.
+    pub subjects: usize,
     pub searched: usize,
 }
 
 /// Where a search looks, and by which settings of the project.
-struct Scope {
-    project: pgrx::Uuid,
-    subject: Option<pgrx::Uuid>,
+pub struct Scope {
+    pub project: pgrx::Uuid,
+    pub subject: Option<pgrx::Uuid>,
     text_search_config: String,
     model: Model,
     now: i64,
     /// The embedding model whose vectors are compared: the configured one, if this database has vectors of it.
-    vectors: Option<i16>,
+    pub vectors: Option<i16>,
 }
 
 /// The question as the texts are asked.
@@ -112,9 +114,13 @@ struct Asked {
 pub fn answer(client: &SpiClient<'_>, request: &Request<'_>) -> Result<Answers> {
     let scope = scope(client, request.subject)?;
     let lexemes = lexemes(client, request.question, &scope)?;
-    let mut answers = Answers { hits: Vec::new(), stages: Stages::default(), searched: 0 };
+    let mut answers = Answers { hits: Vec::new(), stages: Stages::default(), subjects: 0, searched: 0 };
+    let mut clock = Clock::start();
+    let Subjects { portions, mut meaning } = subjects(client, request, &scope)?;
+    clock.lap(&mut answers.stages.subjects);
     let mut asked = None;
-    for keys in batches(client, &scope)? {
+    for keys in portions {
+        answers.subjects += keys.len();
         let mut clock = Clock::start();
         let mut pools = Vec::new();
         for side in request.sides {
@@ -128,7 +134,7 @@ pub fn answer(client: &SpiClient<'_>, request: &Request<'_>) -> Result<Answers> 
                 let alone = matches!(keys, Keys::One(_));
                 let pools = || pools.iter().flat_map(|(_, pools)| pools);
                 let known = |hash| alone && pools().any(|pool| pool.speakers.contains(&hash));
-                asked.insert(ask(client, request, &scope, &lexemes, known)?)
+                asked.insert(ask(client, request, &scope, &lexemes, known, meaning.take())?)
             }
         };
         clock.lap(&mut answers.stages.meaning);
@@ -287,18 +293,6 @@ pub fn scoring(settings: &JsonB) -> Result<Model> {
     Model::from_json(&settings.0).map_err(|cause| invalid_parameter_because("invalid setting \"scoring\"", cause))
 }
 
-/// The subjects to search, in portions.
-fn batches(client: &SpiClient<'_>, scope: &Scope) -> Result<Vec<Keys>> {
-    if let Some(key) = scope.subject {
-        return Ok(vec![Keys::One(key)]);
-    }
-    let mut keys: Vec<pgrx::Uuid> = Vec::new();
-    for row in select(client, queries::SUBJECTS, &[scope.project.into()])? {
-        keys.push(required(row.get(1))?);
-    }
-    Ok(keys.chunks(SUBJECTS_AT_ONCE).map(|keys| Keys::Several(keys.to_vec())).collect())
-}
-
 /// The words of a question as the project's text search configuration sees them.
 fn lexemes(client: &SpiClient<'_>, question: &str, scope: &Scope) -> Result<Vec<String>> {
     let arguments = [question.into(), scope.text_search_config.as_str().into()];
@@ -333,13 +327,14 @@ fn read(
     if respelt.hashes() == terms.hashes() { Ok(pools) } else { signatures(&respelt, None) }
 }
 
-/// Takes the names out of the question and gives it to the embedding model.
+/// Takes the names out of the question and gives it to the embedding model, unless the meaning of just that is known.
 fn ask(
     client: &SpiClient<'_>,
     request: &Request<'_>,
     scope: &Scope,
     all: &[String],
     known: impl Fn(u32) -> bool,
+    meaning: Option<Meaning>,
 ) -> Result<Asked> {
     let named = name_words(request.question, known);
     let counted = &all[..all.len().min(signature::QUESTION_TERMS)];
@@ -349,9 +344,10 @@ fn ask(
         let left = lexemes(client, &named.lexical, scope)?;
         (0..counted.len()).filter(|at| left.contains(&counted[*at])).collect()
     };
-    let meaning = match scope.vectors {
-        Some(_) => embedding::understand(&named.spoken)?,
-        None => None,
+    let meaning = match (scope.vectors, meaning) {
+        (Some(_), Some(meaning)) if named.spoken == request.question => Some(meaning),
+        (Some(_), _) => embedding::understand(&named.spoken)?,
+        (None, _) => None,
     };
     let today = i32::try_from(scope.now.div_euclid(MICROS_PER_DAY)).unwrap_or(i32::MAX);
     let cues = cues::of_question(request.question, today);

@@ -21,6 +21,7 @@ pub const LEXEMES: &str = include_str!("../../../sql/search/lexemes.sql");
 
 /// The queries of one side of a search.
 pub struct Queries {
+    pub nearest: &'static str,
     pub signatures: &'static str,
     pub codes: &'static str,
     pub filter: &'static str,
@@ -33,6 +34,7 @@ impl Queries {
     pub fn of(side: Side) -> &'static Queries {
         match side {
             Side::Memories => &Queries {
+                nearest: include_str!("../../../sql/search/memory_nearest.sql"),
                 signatures: include_str!("../../../sql/search/memory_signatures.sql"),
                 codes: include_str!("../../../sql/search/memory_codes.sql"),
                 filter: include_str!("../../../sql/search/memory_filter.sql"),
@@ -40,6 +42,7 @@ impl Queries {
                 rows: include_str!("../../../sql/search/memory_rows.sql"),
             },
             Side::Chunks => &Queries {
+                nearest: include_str!("../../../sql/search/chunk_nearest.sql"),
                 signatures: include_str!("../../../sql/search/chunk_signatures.sql"),
                 codes: include_str!("../../../sql/search/chunk_codes.sql"),
                 filter: include_str!("../../../sql/search/chunk_filter.sql"),
@@ -68,6 +71,14 @@ pub enum Keys {
 }
 
 impl Keys {
+    /// How many they are.
+    pub fn len(&self) -> usize {
+        match self {
+            Keys::One(_) => 1,
+            Keys::Several(keys) => keys.len(),
+        }
+    }
+
     /// As the parameter `$1`.
     pub fn argument(&self) -> DatumWithOid<'static> {
         match self {

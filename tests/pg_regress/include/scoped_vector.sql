@@ -25,7 +25,8 @@ begin
   perform set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true),
     set_config('enable_bitmapscan', 'off', true), set_config('enable_indexscan', 'on', true);
   execute 'explain (costs off, format json) ' || query into plan;
-  if plan !~ 'Index Scan' then
+  -- From 18 on the planner sees by itself that nothing can be equal to two values.
+  if plan !~ 'Index Scan|One-Time Filter": "false' then
     raise 'no index scan: % %', query, plan;
   end if;
   execute format(answer, query) into by_index;

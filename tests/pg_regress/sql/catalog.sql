@@ -48,7 +48,7 @@ order by c.relname;
 select p.oid::regprocedure as definer, p.proconfig is not null as pinned, has_function_privilege('memory_profile_user', p.oid, 'execute') as for_users
 from pg_proc p
 where p.prosecdef and pronamespace in ('memory_profile'::regnamespace, 'memory_profile_http'::regnamespace)
-order by 1::text;
+order by p.oid::regprocedure::text collate "C";
 
 -- the settings of the library
 select current_project();

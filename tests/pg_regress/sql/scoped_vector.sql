@@ -73,7 +73,7 @@ set enable_seqscan = off;
 explain (costs off) select count(*) from item where tenant = 'tenant 1';
 select count(*), sum(id) from item where tenant = 'tenant 1';
 select count(*) from item where tenant = 'nobody';
-explain (costs off) select count(e) from item;
+select plan_of('select count(e) from item');
 select count(*) from item;
 reset enable_seqscan;
 

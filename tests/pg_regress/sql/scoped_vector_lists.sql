@@ -27,7 +27,7 @@ begin
   return found / 400.0;
 end
 $$;
-explain (costs off) select id from item where tenant = 0 order by e <=> (select q from question limit 1) limit 10;
+select plan_of('select id from item where tenant = 0 order by e <=> (select q from question limit 1) limit 10');
 select pg_temp.recall(0, 'true') > 0.97 as nearest, pg_temp.recall(0, 'f between 1 and 60') > 0.97 as filtered,
   pg_temp.recall(0, 'f = 7') > 0.97 as rare, pg_temp.recall(1, 'true') as exact;
 set memory_profile.scoped_vector_probes = 1;
@@ -87,7 +87,7 @@ $$;
 select pg_temp.grow(1, 1500);
 -- what needs no column is not left to the index alone
 set enable_seqscan = off;
-explain (costs off) select count(*) from grown;
+select plan_of('select count(*) from grown');
 select count(*) from grown;
 reset enable_seqscan;
 vacuum analyze grown;

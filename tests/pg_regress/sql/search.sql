@@ -44,6 +44,17 @@ select array(select id || similarity from memory_search('srch_ann', 'running rac
 select distinct subject from memory_search('srch_ann', 'adopted', 0);
 select subject, memory from memory_search(null, 'adopted', 0, max_results => 2) order by subject;
 select count(*) from memory_search('srch_nobody', 'adopted', 0);
+-- where the project has more subjects than a search looks into, the nearest of them; a filter and 0 look into all
+set memory_profile.search_subjects = 1;
+select distinct subject from memory_search(null, 'My cat is called Minka', 0);
+select distinct subject from memory_search(null, 'Which foods must be avoided?', 0, search_mode => 'hybrid');
+select e -> 'subjects' as subjects, e -> 'searched' as searched, e #> '{milliseconds,subjects}' is not null as measured
+from memory_search_explain(null, 'My cat is called Minka') e;
+select subject, memory from memory_search(null, 'My cat is called Minka', 0, '{"AND": [{"key": "topic", "value": "pets"}]}');
+set memory_profile.search_subjects = 0;
+select count(distinct subject) > 1 as all_subjects from memory_search(null, 'My cat is called Minka', 0, max_results => 1000);
+reset memory_profile.search_subjects;
+set memory_profile.search_subjects = -1;
 
 -- filters
 select memory from memory_search('srch_ann', 'Ann', 0, '{"AND": [{"key": "topic", "value": "pets"}]}');

@@ -72,4 +72,6 @@ join pg_extension e on d.refclassid = 'pg_extension'::regclass and d.refobjid = 
 where e.extname = 'memory_profile' and pg_describe_object(d.classid, d.objid, 0) ~ '(vector|halfvec)'
   and d.classid in ('pg_proc'::regclass, 'pg_type'::regclass, 'pg_operator'::regclass, 'pg_cast'::regclass, 'pg_opclass'::regclass)
   and obj_description(d.objid, d.classid::regclass::text) is null
+  -- the types of arrays, which from 18 on belong to the extension as well, come with their elements'
+  and not exists (select from pg_type t where d.classid = 'pg_type'::regclass and t.oid = d.objid and t.typelem <> 0)
 order by 1;

@@ -12,7 +12,7 @@ analyze item;
 
 set enable_seqscan = off;
 set enable_sort = off;
-explain (costs off) select id from item where embedding = '[1,2,3]' order by id;
+select plan_of($$select id from item where embedding = '[1,2,3]' order by id$$);
 explain (costs off) select embedding from item order by embedding;
 select id from item where embedding = '[1,2,3]' order by id;
 select embedding, small from item order by embedding;
