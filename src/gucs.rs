@@ -103,6 +103,9 @@ static WEBHOOK_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(10_000);
 /// aims at a recall of 0.99 for the ten nearest.
 static PROBES: GucSetting<i32> = GucSetting::<i32>::new(0);
 
+/// Whether a search of a `scoped_vector` index reads all lists of its namespace before it gives the first row.
+static EXACT: GucSetting<bool> = GucSetting::<bool>::new(false);
+
 /// The most dimensions of a remote model's vectors: what the index of vectors takes.
 const MAX_DIMENSIONS: i32 = 8_000;
 
@@ -209,6 +212,14 @@ pub fn define() {
         &PROBES,
         0,
         65_533,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_bool_guc(
+        c"memory_profile.scoped_vector_exact",
+        c"Whether a search of a scoped_vector index reads all lists of a large namespace before it gives the first row.",
+        c"The rows are then the nearest ones, in exact order.",
+        &EXACT,
         GucContext::Userset,
         GucFlags::default(),
     );
@@ -534,6 +545,11 @@ pub fn webhook_timeout() -> Duration {
 /// How many lists a search reads at first, if the session wants a certain number.
 pub fn probes() -> Option<usize> {
     usize::try_from(PROBES.get()).ok().filter(|&probes| probes > 0)
+}
+
+/// Whether a search reads all lists first.
+pub fn exact() -> bool {
+    EXACT.get()
 }
 
 /// A setting that cannot be negative.

@@ -101,14 +101,8 @@ stage_soak_input() {
 
 stage_soak_avx512() { "$REPO/tests/avx512/run.sh"; }
 
-# The interpreter sees what a processor forgives: the scalar kernels and all that surrounds them.
-stage_soak_miri() {
-  if cargo +nightly miri --version; then
-    CARGO_TARGET_DIR=$REPO/target/miri cargo +nightly miri test --manifest-path "$REPO/Cargo.toml" --package kernels --locked
-  else
-    echo "notice: no nightly toolchain with Miri is installed, so nothing was interpreted"
-  fi
-}
+# The interpreter sees what a processor forgives.
+stage_soak_miri() { "$REPO/tests/miri.sh" kernels index; }
 
 stage_soak_worker() { KILLS=100 "$REPO/tests/crash/worker.sh"; }
 

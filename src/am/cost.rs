@@ -16,7 +16,7 @@
 
 use std::collections::HashSet;
 
-use index::lists::{first_probes, list_count};
+use index::lists::{list_count, typical_probes};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
@@ -29,6 +29,10 @@ const OPERATORS_PER_ROW: f64 = 20.0;
 /// More than a session can disable of any other plan for the same rows.
 #[cfg(feature = "pg18")]
 const DISABLED_FOR_GOOD: i32 = 2;
+
+/// Pages that a search without an order is charged for besides, since it reads the whole namespace. Where there are no statistics
+/// yet, that looks no dearer than to look up one row in a B-tree.
+const NOT_ASKED_FOR: f64 = 50.0;
 
 /// The part of its rows that an ordered search is charged for.
 const PART_FETCHED: f64 = 0.5;
@@ -75,8 +79,8 @@ pub unsafe extern "C-unwind" fn amcostestimate(
         let rows = ((*index).tuples * share).max(1.0);
         let pages = (f64::from((*index).pages) * share).ceil().max(1.0);
         let searches = generic.num_sa_scans.max(1.0);
-        let descent = searches * HEIGHT * random_page / 4.0;
         let ordered = !(*path).indexorderbys.is_null();
+        let descent = searches * HEIGHT * random_page / 4.0 + if ordered { 0.0 } else { NOT_ASKED_FOR * random_page };
         let typical = if ordered && has_parameter(path) { TYPICAL } else { 1.0 };
         let looked_at = if ordered { part_looked_at(path, rows / searches) } else { 1.0 };
         let read = looked_at * typical * (pages * next_page + rows * OPERATORS_PER_CODE * pg_sys::cpu_operator_cost);
@@ -132,15 +136,16 @@ unsafe fn has_parameter(path: *mut pg_sys::IndexPath) -> bool {
 /// The path is one of an index of this access method.
 unsafe fn part_looked_at(path: *mut pg_sys::IndexPath, rows: f64) -> f64 {
     // SAFETY: as above.
-    let in_one_namespace = unsafe {
+    let (in_one_namespace, capacity) = unsafe {
         let columns: HashSet<i16> = clauses(path).map(|clause| (*clause).indexcol).collect();
-        columns.len() + 1 >= (*(*path).indexinfo).nkeycolumns as usize
+        let index = (*path).indexinfo;
+        (columns.len() + 1 >= (*index).nkeycolumns as usize, (*index).tuples / f64::from((*index).pages.max(1)))
     };
     if !in_one_namespace || rows < f64::from(DEFAULT_LISTS_FROM) {
         return 1.0;
     }
-    let lists = list_count(rows as usize);
-    (first_probes(lists) as f64 / lists as f64 + lists as f64 / rows).min(1.0)
+    let lists = list_count(rows as usize, capacity as usize);
+    (typical_probes(lists) as f64 / lists as f64 + lists as f64 / rows).min(1.0)
 }
 
 /// How far the rows of the table lie in the order of the first key column, -1 to 1.

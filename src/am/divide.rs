@@ -5,7 +5,7 @@
 
 use index::key::{FIRST_LIST, Key, PLAIN};
 use index::lists::{Centroids, ROUNDS, SAMPLES_PER_LIST, SCALE, Training, assign, list_count};
-use index::page::Entry;
+use index::page::{Entry, leaf_capacity};
 use index::sample::Sample;
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReportable;
@@ -78,7 +78,8 @@ impl Lists {
 
 /// Finds the centroids of a namespace.
 fn train(shape: &Shape, pool: &ThreadPool, spool: &mut Spool) -> Centroids {
-    let (dim, lists) = (spool.key.dim, list_count(spool.len()));
+    let dim = spool.key.dim;
+    let lists = list_count(spool.len(), leaf_capacity(usize::from(dim), shape.metric.factors()));
     let fits = Sample::fitting(quarter_of_memory(), dim);
     let mut sample = Sample::new((lists * SAMPLES_PER_LIST).min(fits).max(lists));
     spool.read(|chunk| {

@@ -68,6 +68,7 @@ pub unsafe extern "C-unwind" fn amrescan(
         });
         let search = Scan::new(kernels::best(), spans(&shape, scan), query);
         state.scan = Some(match gucs::probes() {
+            _ if gucs::exact() => search.exactly(),
             Some(probes) => search.with_probes(probes),
             None => search,
         });
@@ -178,7 +179,8 @@ pub unsafe extern "C-unwind" fn amgettuple(
             PgRelation::from_pg(relation).count_index_scan();
         }
         let Some(search) = state.scan.as_mut() else { return false };
-        let Some(hit) = checked(relation, search.next(&Store::new(relation))) else { return false };
+        let store = Store::for_search(relation, (*scan).heapRelation);
+        let Some(hit) = checked(relation, search.next(&store)) else { return false };
         (*scan).xs_heaptid = tid_of(hit.row);
         (*scan).xs_recheck = (*scan).numberOfKeys > 0;
         let orders = order_count(scan);

@@ -48,6 +48,8 @@ pub struct Store {
     /// How a vacuum passes its buffers; null otherwise.
     strategy: pg_sys::BufferAccessStrategy,
     vacuum: bool,
+    /// The table whose rows a search leads to; null otherwise.
+    table: pg_sys::Relation,
 }
 
 impl Store {
@@ -56,7 +58,16 @@ impl Store {
     /// # Safety
     /// `relation` is an open index of this access method, and stays open as long as the result is used.
     pub unsafe fn new(relation: pg_sys::Relation) -> Self {
-        Self { relation, strategy: std::ptr::null_mut(), vacuum: false }
+        Self { relation, strategy: std::ptr::null_mut(), vacuum: false, table: std::ptr::null_mut() }
+    }
+
+    /// The pages of an index for a search whose rows are looked at in the table afterwards, if there is one.
+    ///
+    /// # Safety
+    /// As for [`Store::new`]; `table` is null or open as long.
+    pub unsafe fn for_search(relation: pg_sys::Relation, table: pg_sys::Relation) -> Self {
+        // SAFETY: as above.
+        Self { table, ..unsafe { Self::new(relation) } }
     }
 
     /// The pages of an index for a vacuum, which rests when it is told to.
@@ -64,7 +75,7 @@ impl Store {
     /// # Safety
     /// As for [`Store::new`]; the strategy lives as long.
     pub unsafe fn for_vacuum(relation: pg_sys::Relation, strategy: pg_sys::BufferAccessStrategy) -> Self {
-        Self { relation, strategy, vacuum: true }
+        Self { relation, strategy, vacuum: true, table: std::ptr::null_mut() }
     }
 
     fn pin_known(&self, block: u32) -> pg_sys::Buffer {
@@ -166,6 +177,20 @@ impl Store {
 const RECENT_SLOTS: usize = 1 << 16;
 /// One in so many pages is looked up in any case: only that counts as use, by which PostgreSQL decides what stays in memory.
 const LOOK_UP_EVERY: u32 = 8;
+
+/// Bytes that memory hands over at once.
+const LINE: usize = 64;
+/// Rows that are asked for together, at most.
+const EXPECTED_ROWS: usize = 16;
+
+/// Where a buffer's page is in memory.
+///
+/// # Safety
+/// A buffer of that number exists.
+unsafe fn page_of(buffer: pg_sys::Buffer) -> *const u8 {
+    // SAFETY: as above.
+    unsafe { pg_sys::BufferBlocks.add((buffer as usize - 1) * PAGE).cast::<u8>().cast_const() }
+}
 
 thread_local! {
     static RECENT: RefCell<Recent> = const { RefCell::new(Recent { buffers: Vec::new(), turn: 0 }) };
@@ -297,17 +322,50 @@ impl Pages for Store {
         self.locked(block, EXCLUSIVE)
     }
 
-    #[cfg(target_arch = "x86_64")]
     fn expect(&self, block: u32) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         // SAFETY: the relation is open.
         let slot = unsafe { Recent::slot(self.relation, block) };
         let known = RECENT.with_borrow(|recent| recent.buffers.get(slot).copied().unwrap_or(0));
         if known > 0 {
             // SAFETY: a buffer of that number exists, and a wrong one does no harm: nothing is read.
-            unsafe {
-                let page = pg_sys::BufferBlocks.add((known as usize - 1) * PAGE);
-                (0..PAGE).step_by(64).for_each(|line| _mm_prefetch::<_MM_HINT_T0>(page.add(line)));
+            let page = unsafe { page_of(known) };
+            (0..PAGE).step_by(LINE).for_each(|line| kernels::prefetch(page.wrapping_add(line)));
+        }
+    }
+
+    /// Asks the disk or memory for the rows. The executor looks at them one by one, and each alone would wait for its page,
+    /// for its place on the page and for its values, one after the other.
+    fn expect_rows(&self, rows: &[u64]) {
+        if self.table.is_null() {
+            return;
+        }
+        let mut places = [(std::ptr::null::<u8>(), 0); EXPECTED_ROWS];
+        let (mut found, rows) = (0, &rows[..rows.len().min(EXPECTED_ROWS)]);
+        for &row in rows {
+            let offset = usize::from(row as u16);
+            // SAFETY: the table is open. A block that is not in memory is asked for.
+            let buffer = unsafe { pg_sys::PrefetchBuffer(self.table, MAIN, (row >> 16) as u32) }.recent_buffer;
+            let place =
+                size_of::<pg_sys::PageHeaderData>() + offset.saturating_sub(1) * size_of::<pg_sys::ItemIdData>();
+            if buffer > 0 && place < PAGE {
+                // SAFETY: a buffer of that number exists; the place is within its page.
+                let page = unsafe {
+                    kernels::prefetch(pg_sys::BufferDescriptors.add(buffer as usize - 1));
+                    page_of(buffer)
+                };
+                kernels::prefetch(page.wrapping_add(place));
+                places[found] = (page, place);
+                found += 1;
+            }
+        }
+        for &(page, place) in &places[..found] {
+            // SAFETY: the place lies in shared buffers, which are always there. Whoever changes it meanwhile makes the hint a
+            // wrong one, and nothing else is done with it: its bits are an offset within the page, flags, and a length.
+            let item = unsafe { page.add(place).cast::<u32>().read_volatile() };
+            let (offset, flags, length) = (item as usize & 0x7FFF, item >> 15 & 3, item as usize >> 17);
+            if flags == pg_sys::LP_NORMAL && offset + length <= PAGE {
+                let start = page.wrapping_add(offset);
+                (0..length).step_by(LINE).for_each(|line| kernels::prefetch(start.wrapping_add(line)));
             }
         }
     }

@@ -5,6 +5,9 @@
 //! walks again for the next band, sixteen times as wide, which starts where the last one ended. Rows are ordered by bound
 //! and then by row id, so that neighbouring bands neither overlap nor leave a gap; a row that is met twice, because pages
 //! were split meanwhile, is given out once.
+//!
+//! Where reading again is not possible, because only some lists of a namespace were read, nothing is dropped
+//! ([`Band::keep_all`]): what does not belong to the nearest lies aside in no order until it is needed.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -15,6 +18,8 @@ const FIRST_LIMIT: usize = 512;
 const LAST_LIMIT: usize = 1 << 20;
 /// Rows that nearer bounds are computed for. They spare some rows a look into the table, which is worth that much time.
 const FINE_LIMIT: usize = 256;
+/// Rows that are known in advance.
+const AHEAD: usize = 8;
 /// How much wider each band is than the one before.
 const GROWTH: usize = 16;
 
@@ -46,7 +51,8 @@ pub(crate) fn sortable(value: f32) -> u32 {
     bits ^ ((bits as i32 >> 31) as u32 | 0x8000_0000)
 }
 
-fn from_sortable(bits: u32) -> f32 {
+/// The number that sorts as this integer does.
+pub(crate) fn from_sortable(bits: u32) -> f32 {
     match bits {
         u32::MAX => f32::NAN,
         _ if bits & 0x8000_0000 != 0 => f32::from_bits(bits ^ 0x8000_0000),
@@ -70,7 +76,11 @@ pub struct Band {
     /// Nearer bounds of all that is kept, as long as they are few.
     fine: Vec<f32>,
     heap: BinaryHeap<Reverse<Candidate>>,
+    /// The next ones of the heap, the nearest last.
+    ahead: Vec<Candidate>,
     last: Option<Candidate>,
+    /// If nothing is dropped: what is not below `cut`.
+    aside: Option<Vec<Candidate>>,
 }
 
 impl Band {
@@ -85,7 +95,9 @@ impl Band {
             kept: Vec::new(),
             fine: Vec::new(),
             heap: BinaryHeap::new(),
+            ahead: Vec::new(),
             last: None,
+            aside: None,
         }
     }
 
@@ -94,24 +106,53 @@ impl Band {
         Self { first: LAST_LIMIT, limit: LAST_LIMIT, ..Self::new() }
     }
 
-    /// Takes up offers again beside what is left. From now on nothing is dropped.
+    /// Takes up offers again beside what is left.
     pub fn reopen(&mut self) {
-        self.limit = usize::MAX / 4;
-        self.kept = std::mem::take(&mut self.heap).into_iter().map(|Reverse(candidate)| candidate).collect();
+        self.kept.append(&mut self.ahead);
+        self.kept.extend(std::mem::take(&mut self.heap).into_iter().map(|Reverse(candidate)| candidate));
     }
 
     /// Whether rows were dropped.
     pub fn is_cut(&self) -> bool {
-        self.cut.is_some()
+        self.cut.is_some() && self.aside.is_none()
     }
 
     /// Makes the band keep everything that earlier bands have not given out. What was dropped has to be offered again.
-    pub fn unlimited(&mut self) {
-        self.limit = usize::MAX / 4;
-        self.threshold = f32::NAN;
-        if self.cut.take().is_some() {
+    pub fn keep_all(&mut self) {
+        if self.is_cut() {
+            self.cut = None;
             self.kept.clear();
             self.fine.clear();
+        }
+        self.threshold = f32::NAN;
+        self.aside.get_or_insert_default();
+    }
+
+    /// Hands the bounds and rows of the nearest `count` of a band that keeps all to `take`, in no order, and returns the
+    /// greatest bound among them; none if there are not so many.
+    pub fn nearest(&mut self, count: usize, mut take: impl FnMut(f32, u64)) -> Option<f32> {
+        self.limit = self.limit.max(count);
+        if self.kept.len() < count {
+            self.take_back(count.saturating_mul(2));
+        }
+        if count == 0 || self.kept.len() < count {
+            return None;
+        }
+        let (nearer, &mut last, _) = self.kept.select_nth_unstable(count - 1);
+        nearer.iter().chain([&last]).for_each(|candidate| take(candidate.bound(), candidate.row()));
+        Some(last.bound())
+    }
+
+    /// Takes the nearest of what lies aside to what is kept.
+    fn take_back(&mut self, count: usize) {
+        let Some(aside) = &mut self.aside else { return };
+        if aside.len() <= count {
+            self.kept.append(aside);
+            self.cut = None;
+        } else {
+            let (_, &mut cut, _) = aside.select_nth_unstable(count);
+            self.kept.extend(aside.drain(..count));
+            self.cut = Some(cut);
         }
     }
 
@@ -129,7 +170,11 @@ impl Band {
 
     /// Whether nearer bounds are of use: bands are told apart by bounds of one kind, so these serve where one is enough.
     pub fn wants_fine(&self) -> bool {
-        self.kept.len() == self.fine.len() && self.kept.len() < FINE_LIMIT && self.floor.is_none() && self.cut.is_none()
+        self.kept.len() == self.fine.len()
+            && self.kept.len() < FINE_LIMIT
+            && self.floor.is_none()
+            && self.cut.is_none()
+            && self.aside.is_none()
     }
 
     /// Offers a row with a nearer bound beside the other.
@@ -144,7 +189,13 @@ impl Band {
     /// Offers a row.
     pub fn offer(&mut self, bound: f32, row: u64) {
         let candidate = Candidate::new(bound, row);
-        if self.floor.is_some_and(|floor| candidate <= floor) || self.cut.is_some_and(|cut| candidate >= cut) {
+        if self.floor.is_some_and(|floor| candidate <= floor) {
+            return;
+        }
+        if self.cut.is_some_and(|cut| candidate >= cut) {
+            if let Some(aside) = &mut self.aside {
+                aside.push(candidate);
+            }
             return;
         }
         self.kept.push(candidate);
@@ -153,12 +204,17 @@ impl Band {
         }
     }
 
-    /// Drops all but the nearest.
+    /// Drops all but the nearest, or lays them aside.
     fn narrow(&mut self) {
         let (_, &mut cut, _) = self.kept.select_nth_unstable(self.limit);
-        self.kept.truncate(self.limit);
+        match &mut self.aside {
+            Some(aside) => aside.extend(self.kept.drain(self.limit..)),
+            None => {
+                self.kept.truncate(self.limit);
+                self.threshold = cut.bound();
+            }
+        }
         self.cut = Some(cut);
-        self.threshold = cut.bound();
     }
 
     /// Ends the offers: from now on [`Band::pop`] gives the rows.
@@ -175,20 +231,43 @@ impl Band {
         self.heap = BinaryHeap::from(std::mem::take(&mut self.kept).into_iter().map(Reverse).collect::<Vec<_>>());
     }
 
-    /// The nearest row that is left, with its bound.
-    pub fn pop(&mut self) -> Option<(f32, u64)> {
-        while let Some(Reverse(candidate)) = self.heap.pop() {
-            if self.last != Some(candidate) {
-                self.last = Some(candidate);
-                return Some((candidate.bound(), candidate.row()));
+    /// The nearest row that is left, with its bound. Some rows are known in advance: they are handed to `expect` once.
+    pub fn pop(&mut self, expect: impl FnOnce(&[u64])) -> Option<(f32, u64)> {
+        if self.ahead.is_empty() {
+            self.look_ahead(expect);
+        }
+        let next = self.ahead.pop()?;
+        self.last = Some(next);
+        Some((next.bound(), next.row()))
+    }
+
+    fn look_ahead(&mut self, expect: impl FnOnce(&[u64])) {
+        let (mut rows, mut count) = ([0; AHEAD], 0);
+        let mut last = self.last;
+        while count < AHEAD {
+            match self.heap.pop() {
+                Some(Reverse(candidate)) if last == Some(candidate) => {}
+                Some(Reverse(candidate)) => {
+                    rows[count] = candidate.row();
+                    count += 1;
+                    self.ahead.push(candidate);
+                    last = Some(candidate);
+                }
+                None if count == 0 && self.aside.as_ref().is_some_and(|aside| !aside.is_empty()) => {
+                    self.limit = (self.limit * GROWTH).min(LAST_LIMIT);
+                    self.take_back(self.limit);
+                    self.seal();
+                }
+                None => break,
             }
         }
-        None
+        self.ahead.reverse();
+        expect(&rows[..count]);
     }
 
     /// Whether rows were dropped that another walk could find. If so, the band is ready for it.
     pub fn widen(&mut self) -> bool {
-        if self.cut.is_none() {
+        if !self.is_cut() {
             return false;
         }
         self.floor = self.last;

@@ -128,16 +128,32 @@ impl Coded {
             codes.fill(0);
             return None;
         }
-        let residual: f64 =
-            x.iter().zip(codes.iter()).map(|(&x, &c)| (f64::from(x) - scale * f64::from(c)).powi(2)).sum();
+        let residual = norm_of(x.len(), |i| f64::from(x[i]) - scale * f64::from(codes[i]));
         let norm = scale * f64::from(kernels.dot_i8(codes, codes)).sqrt();
-        Some(Self { scale, norm, residual: residual.sqrt() })
+        Some(Self { scale, norm, residual })
     }
+}
+
+/// The norm of the vector with these elements, summed in several parts that do not wait for each other.
+#[inline(always)]
+fn norm_of(len: usize, element: impl Fn(usize) -> f64) -> f64 {
+    let mut parts = [0.0; 8];
+    let whole = len - len % parts.len();
+    for start in (0..whole).step_by(parts.len()) {
+        for (i, part) in parts.iter_mut().enumerate() {
+            let element = element(start + i);
+            *part += element * element;
+        }
+    }
+    let rest = (whole..len).map(|i| element(i) * element(i)).sum::<f64>();
+    (parts.iter().sum::<f64>() + rest).sqrt()
 }
 
 /// A vector to compare with.
 #[derive(Debug, Clone)]
 pub struct Query {
+    metric: Metric,
+    norm: f32,
     codes: Vec<i8>,
     bound: Bound,
     sums: Vec<i32>,
@@ -207,13 +223,10 @@ impl Fine {
         if step == 0.0 {
             return None;
         }
-        let (mut held, mut residual) = (0.0, 0.0);
-        for i in 0..q.len() {
-            let part = step * f64::from(finer[i]);
-            held += (scale * f64::from(codes[i]) + part).powi(2);
-            residual += (left(i) - part).powi(2);
-        }
-        let coded = Coded { scale, norm: held.sqrt(), residual: residual.sqrt() };
+        let part = |i: usize| step * f64::from(finer[i]);
+        let held = norm_of(q.len(), |i| scale * f64::from(codes[i]) + part(i));
+        let residual = norm_of(q.len(), |i| left(i) - part(i));
+        let coded = Coded { scale, norm: held, residual };
         let bound = Bound::new(metric, q.len() as f64, norm, &coded);
         Some(Self { codes: finer, step: step / scale, bound, sums: Vec::new() })
     }
@@ -235,12 +248,30 @@ impl Query {
                 (Bound::new(metric, q.len() as f64, norm, &coded), fine)
             }
         };
-        Self { codes, bound, sums: Vec::new(), fine }
+        Self { metric, norm: norm as f32, codes, bound, sums: Vec::new(), fine }
     }
 
     /// Dimensions.
     pub fn dim(&self) -> u16 {
         self.codes.len() as u16
+    }
+
+    /// The square of the Euclidean distance that a bound stands for: between the vectors, or between their directions. For
+    /// inner products `norm` is that of the vector.
+    pub(crate) fn square(&self, bound: f32, norm: f32) -> f32 {
+        match self.metric {
+            Metric::Cosine => 2.0 * bound,
+            Metric::InnerProduct => 2.0 + 2.0 * bound / (self.norm * norm),
+            Metric::L2 => bound * bound,
+        }
+    }
+
+    /// The greatest norm of a row of a leaf, where it matters to [`Query::square`].
+    pub(crate) fn greatest_norm(&self, leaf: &Leaf<'_>) -> f32 {
+        match self.metric {
+            Metric::InnerProduct => leaf.places::<3>().map(|place| place.factor(2)).fold(0.0, f32::max),
+            Metric::Cosine | Metric::L2 => 1.0,
+        }
     }
 
     /// Writes for every entry of a leaf of this dimension a number that its distance is not below; NaN where the distance

@@ -4,8 +4,8 @@
 //! leaves, however small or large it is: ten thousand namespaces of one row fill five hundred pages, one of a million rows
 //! fills fifty thousand. On a leaf the codes lie one after the other ([`page`]), so a search compares a page with one call
 //! of a kernel. Codes give bounds that no distance is below ([`code`]); with them the nearest rows are found exactly
-//! ([`scan`], [`band`]). Large namespaces are divided into lists, and a search then begins with the likeliest ([`lists`]); a
-//! vacuum keeps them in shape ([`reshape`]).
+//! ([`scan`], [`band`]). Large namespaces are divided into lists, and a search then begins with the likeliest ([`lists`]), as many
+//! as it takes (`reach`); a vacuum keeps them in shape ([`reshape`]).
 //!
 //! Reading order: `page`, `key`, `code`; then `pages` for what a store of pages must do, `tree` for the locks, `insert`,
 //! `vacuum`, `load`, and `scan`; `lists`, `route` and `reshape`. `check` verifies all of it.
@@ -17,12 +17,14 @@ pub mod band;
 pub mod check;
 pub mod code;
 pub mod fault;
+mod frontier;
 pub mod insert;
 pub mod key;
 pub mod lists;
 pub mod load;
 pub mod page;
 pub mod pages;
+mod reach;
 pub mod reshape;
 pub mod route;
 pub mod sample;

@@ -3,8 +3,8 @@
 //! The rows of a namespace are grouped around centroids that k-means finds on a sample, and each group gets a list of
 //! its own, which is a run of leaves like any namespace. The centroids are entries too, coded as vectors are; in place of a
 //! row they have the number of their list. A new row goes to the list of its nearest centroid ([`crate::route`]). A search
-//! begins with the lists whose centroids are nearest, and goes on to others as long as more rows are wanted: to all of them,
-//! in the end. A build makes lists, and a vacuum keeps them in shape ([`crate::reshape`]).
+//! begins with the lists whose centroids are nearest, and goes on to others as long as they may hold what is wanted
+//! ([`crate::reach`]), or more rows are: to all of them, in the end. A build makes lists, and a vacuum keeps them in shape ([`crate::reshape`]).
 //!
 //! Everything here works on codes: what counts is which centroid is nearest, and for that they are precise enough. For
 //! cosine and inner product the centroids have norm one, so that the greatest product decides, for L2 the least distance.
@@ -17,28 +17,28 @@ use crate::fault::Result;
 use crate::key::{CENTROIDS, FIRST_LIST, Key, LAST_LIST};
 use crate::page::{Entry, as_codes};
 
-/// Rows that a list should have.
-const ROWS_PER_LIST: usize = 1000;
+/// Leaves that a list should fill at least.
+const LEAVES_PER_LIST: usize = 5;
 /// Rows of the sample for each list: k-means hardly gains by more.
 pub const SAMPLES_PER_LIST: usize = 32;
 /// Rounds of k-means, likewise.
 pub const ROUNDS: usize = 8;
 
-/// How many lists a namespace of so many rows gets. Above a million rows their number grows with the root only, since both
-/// a search and an insertion compare with all centroids.
-pub fn list_count(rows: usize) -> usize {
-    (rows / ROWS_PER_LIST).min(rows.isqrt()).clamp(1, usize::from(LAST_LIST - FIRST_LIST))
+/// How many lists a namespace of so many rows gets, where a leaf holds `capacity` of them: the root of the number of rows, since
+/// searches compare with all centroids and with the rows of a few lists.
+pub fn list_count(rows: usize, capacity: usize) -> usize {
+    let fills = LEAVES_PER_LIST * capacity.max(1);
+    (rows / fills).min(rows.isqrt()).clamp(1, usize::from(LAST_LIST - FIRST_LIST))
 }
 
-/// How many rows a list should have in a namespace of so many lists.
-pub(crate) fn rows_wanted(lists: usize) -> usize {
-    lists.max(ROWS_PER_LIST)
+/// How many rows a list should have in a namespace of so many rows.
+pub(crate) fn rows_wanted(rows: usize, capacity: usize) -> usize {
+    rows.div_ceil(list_count(rows, capacity)).max(LEAVES_PER_LIST * capacity)
 }
 
-/// How many lists a search looks at first. Measured on vectors of 384 dimensions: with 200 lists, 8 find the ten nearest
-/// with a recall of 0.997 where every topic has ten rows, and of 0.999 where it has a hundred; with 1,000 lists, 4 do.
-pub fn first_probes(lists: usize) -> usize {
-    (7 + lists / 200).min(lists)
+/// How many lists a search typically reads, for estimates of its cost.
+pub fn typical_probes(lists: usize) -> usize {
+    lists.min(8)
 }
 
 /// Centroids in memory.

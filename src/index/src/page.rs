@@ -570,7 +570,22 @@ pub fn init_meta(page: &mut Page, meta: Meta) {
     page[BODY + 8] = meta.metric;
     page[BODY + 9] = meta.columns;
     put_u16(page, BODY + 10, usize::from(meta.dimensions));
-    put_u16(page, LOWER, BODY + 12);
+    put_u16(page, LOWER, GENERATION + 4);
+}
+
+/// Where the first page counts the changes of lists.
+const GENERATION: usize = BODY + 12;
+
+/// How often lists were closed.
+pub fn generation(meta: &Page) -> u32 {
+    u32_at(meta, GENERATION)
+}
+
+/// Counts that lists were closed.
+pub fn next_generation(meta: &mut Page) {
+    let next = generation(meta).wrapping_add(1);
+    put(meta, GENERATION, next.to_ne_bytes());
+    put_u16(meta, LOWER, GENERATION + 4);
 }
 
 /// Reads the first page.

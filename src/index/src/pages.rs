@@ -39,6 +39,9 @@ pub trait Pages {
     /// Tells that a page will be read soon.
     fn expect(&self, _block: u32) {}
 
+    /// Tells which rows of the table will be looked at soon, the first one first.
+    fn expect_rows(&self, _rows: &[u64]) {}
+
     /// A page that belongs to nothing, new or freed before.
     fn fresh(&self) -> Self::Exclusive<'_>;
 

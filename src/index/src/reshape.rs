@@ -8,7 +8,7 @@
 //! Every row is in exactly one place at any time, on whatever change the machine may fail:
 //!
 //! 1. The new centroids are added. Their lists are empty, and new rows begin to go there.
-//! 2. The old lists are marked as closing: no further rows go there.
+//! 2. The old lists are marked as closing: no further rows go there. The first page counts that lists were closed.
 //! 3. Row by row, the old lists are emptied: a row leaves its page and enters another in one change of the two.
 //! 4. An old list without rows is forgotten, under locks on its centroid and on its last leaf ([`crate::route`] says why).
 //!
@@ -28,7 +28,8 @@ use crate::insert::{insert, last_leaf, make_room};
 use crate::key::{CENTROIDS, CLOSING, FIRST_LIST, Key, LAST_LIST, PLAIN, Space, list_of};
 use crate::lists::{Centroids, ROUNDS, SAMPLES_PER_LIST, Training, list_count, rows_wanted};
 use crate::page::{
-    self, Entry, Leaf, Node, ROOT, as_codes, entry_len, leaf_capacity, node, push, remove, set_id, set_row,
+    self, Entry, Leaf, META, Node, ROOT, as_codes, entry_len, leaf_capacity, next_generation, node, push, remove,
+    set_id, set_row,
 };
 use crate::pages::{Guard, Pages};
 use crate::route::{centroid_on, walk_centroids};
@@ -150,6 +151,9 @@ struct Regroup<'a, P> {
 impl<P: Pages> Regroup<'_, P> {
     fn tend(&self, leaves: &Leaves, done: &mut Reshaped) -> Result<()> {
         let known = self.known(|_| true)?;
+        if !known.closing.is_empty() {
+            self.announce();
+        }
         for &list in &known.closing {
             // Where a list was to be closed that nothing can follow, it goes on.
             if known.open.iter().any(|&open| open > list) {
@@ -161,13 +165,13 @@ impl<P: Pages> Regroup<'_, P> {
         if known.open.is_empty() {
             return self.regroup(
                 &[PLAIN],
-                |rows| if rows < self.settings.lists_from { 0 } else { list_count(rows) },
+                |rows| if rows < self.settings.lists_from { 0 } else { list_count(rows, self.capacity) },
                 done,
             );
         }
         self.drain(PLAIN, done)?;
-        let wanted = rows_wanted(known.open.len());
         let rows = |list: u16| leaves.get(&list).map_or(0, |leaves| leaves * self.capacity);
+        let wanted = rows_wanted(known.open.iter().map(|&list| rows(list)).sum(), self.capacity);
         for &list in known.open.iter().filter(|&&list| rows(list) > 2 * wanted) {
             self.regroup(&[list], |rows| if rows <= 2 * wanted { 0 } else { (rows + wanted / 2) / wanted }, done)?;
         }
@@ -244,6 +248,7 @@ impl<P: Pages> Regroup<'_, P> {
         for &list in lists.iter().filter(|&&list| list != PLAIN && Some(list) != keep) {
             self.mark(list, CLOSING)?;
         }
+        self.announce();
         for &list in lists.iter().filter(|&&list| Some(list) != keep) {
             if list == PLAIN { self.drain(PLAIN, done)? } else { self.empty(list, done)? }
         }
@@ -319,6 +324,12 @@ impl<P: Pages> Regroup<'_, P> {
             }
         }
         Ok(())
+    }
+
+    /// Tells searches that lists are closing, before the first row moves.
+    fn announce(&self) {
+        let mut meta = self.pages.exclusive(META);
+        self.pages.change([&mut meta], |[page]| next_generation(page));
     }
 
     /// Marks a list as closing, or not.

@@ -4,52 +4,43 @@
 //! distances. No row is left out: the rows whose distance is NaN follow those with a number, and those without a vector
 //! come last, as in a sort. A search without a vector to compare with gives the rows in the order of their ids.
 //!
-//! In a namespace with lists a search reads the nearest lists first. It goes on to further ones when it runs out of rows,
-//! and already when the caller has taken one in [`ROWS_PER_HIT`] of those that were read: who takes so many discards most
-//! of them, and the nearest of what remains may well be elsewhere. Rows that turn up then may be nearer than some that were
-//! given out before; they come as soon as they are found. So the order is exact as long as no further lists are read.
+//! In a namespace with lists a search reads the nearest lists first, until those that are left are unlikely to hold one of
+//! the rows that the caller will ask for ([`crate::reach`]): at first of the ten nearest, and of twice as many whenever as
+//! many were taken. One in a hundred may be missed. If it turns up later, its place in the order is taken: it comes after all
+//! others. So the order is exact for whoever stops before, and no row is left out for whoever does not. A search that
+//! wants both reads all lists before it gives the first row, as if there were none.
 //!
-//! Rows may move meanwhile, out of lists that are closing and from the rows without a list ([`crate::reshape`]). These are
-//! read first, so that a row is met where it was or where it went. After each turn the search looks whether there are other
-//! lists than before: new ones wait their turn, but where one began to close, or has gone, all are read again.
+//! Rows may move meanwhile, out of lists that are closing and from the rows without a list ([`crate::reshape`]). Lists that
+//! are closing are read first, so that a row is met where it was or where it went. After each turn the search looks whether
+//! lists have begun to close since it began, which the first page counts: then all are read again.
 
-use std::collections::HashSet;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashSet};
 
 use kernels::Kernels;
 
-use crate::band::{Band, sortable};
+use crate::band::{Band, from_sortable, sortable};
 use crate::code::Query;
 use crate::fault::Result;
-use crate::key::{ABSENT, CENTROIDS, CLOSING, DIRECTIONLESS, Key, PLAIN, Space, Span, list_of};
-use crate::lists::first_probes;
-use crate::page::Leaf;
-use crate::pages::Pages;
+use crate::frontier::{Change, Frontier, List, Met};
+use crate::key::{ABSENT, CENTROIDS, DIRECTIONLESS, Key, PLAIN, Span, list_of};
+use crate::page::{Leaf, META, generation};
+use crate::pages::{Guard, Pages};
 use crate::route::walk_centroids;
 use crate::tree::{next_dim, walk};
 
-/// Rows that are read for each one that is taken, in a namespace with lists.
-const ROWS_PER_HIT: usize = 40;
-
-/// A list, and whether it is closing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct List {
-    space: Space,
-    number: u16,
-    closing: bool,
-}
-
-/// A list that was not read yet.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Unread {
-    remoteness: f32,
-    list: List,
-}
-
-impl List {
-    fn of(space: Space, row: u64) -> Self {
-        Self { space, number: list_of(row), closing: row & CLOSING != 0 }
-    }
-}
+/// Rows that a caller is taken to want, as long as nothing else is known.
+const WANTED: usize = 10;
+/// Rows that are given out before more are taken to be wanted: for ten rows in exact order some fifteen are looked at.
+const FIRST_HORIZON: usize = 24;
+/// The part of the rows that are wanted that may be missed.
+const MISSING: f32 = 0.01;
+/// Lists that are read before anything is forecast.
+const FIRST_LISTS: usize = 2;
+/// Found rows that a forecast is made from, at most.
+const EVIDENCE: usize = 64;
+/// Where a row's list is noted beside the row: by its place among those that were read, from one on.
+const LIST_SHIFT: u32 = 48;
 
 /// What is known about the distance of a row.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -97,17 +88,20 @@ pub struct Scan {
     band: Band,
     bounds: Vec<f32>,
     fine: Vec<f32>,
-    /// Lists that were not read yet, the nearest last, and those that are closing after them.
-    unread: Vec<Unread>,
-    /// All lists, in order, as they were when they were looked at last.
-    lists: Vec<List>,
-    /// How many lists were read.
-    probes: usize,
-    /// How many rows were read, where there are lists, and how many were given out.
-    read: usize,
+    lists: Frontier,
+    /// The greatest norm of the rows that were read, where it matters.
+    norm: f32,
+    /// Rows that were given out, where there are lists.
     taken: HashSet<u64>,
+    /// The bound that the last of them had, and rows below it that were found only then.
+    given: f32,
+    late: BinaryHeap<Reverse<(u32, u64)>>,
+    /// How many are given out before further lists are thought of.
+    horizon: usize,
     /// How many lists to read first; none for the default.
     first_probes: Option<usize>,
+    /// Whether lists are not to be told apart.
+    exact: bool,
 }
 
 impl Scan {
@@ -124,41 +118,61 @@ impl Scan {
             band,
             bounds: Vec::new(),
             fine: Vec::new(),
-            unread: Vec::new(),
-            lists: Vec::new(),
-            probes: 0,
-            read: 0,
+            lists: Frontier::default(),
+            norm: 0.0,
             taken: HashSet::new(),
+            given: f32::NEG_INFINITY,
+            late: BinaryHeap::new(),
+            horizon: FIRST_HORIZON,
             first_probes: None,
+            exact: false,
         }
     }
 
     /// Sets how many lists are read at first.
     pub fn with_probes(mut self, probes: usize) -> Self {
-        self.first_probes = Some(probes);
+        self.first_probes = Some(probes.max(1));
         self
+    }
+
+    /// Makes the search read all of its namespaces before it gives the first row, so that the order is exact.
+    pub fn exactly(mut self) -> Self {
+        self.exact = true;
+        self
+    }
+
+    /// How many lists were read so far.
+    pub fn lists_read(&self) -> usize {
+        self.lists.read()
     }
 
     /// The next row.
     pub fn next<P: Pages>(&mut self, pages: &P) -> Result<Option<Hit>> {
         loop {
-            if !self.unread.is_empty() && self.taken.len() * ROWS_PER_HIT > self.read {
-                self.read_lists(pages, self.probes)?;
+            if self.lists.is_open() && self.taken.len() >= self.horizon {
+                self.horizon = self.taken.len() * 2;
+                self.read_for(pages, self.horizon)?;
             }
-            if let Some((bound, row)) = self.band.pop() {
-                if self.probes > 0 && !self.taken.insert(row) {
-                    continue;
+            if let Some((bound, row)) = self.band.pop(|rows| pages.expect_rows(rows)) {
+                let row = row & ((1 << LIST_SHIFT) - 1);
+                if self.lists.is_begun() {
+                    if !self.taken.insert(row) {
+                        continue;
+                    }
+                    if bound < self.given {
+                        self.late.push(Reverse((sortable(bound), row)));
+                        continue;
+                    }
+                    self.given = bound;
                 }
-                let distance = match self.stage {
-                    Stage::Absent | Stage::Unordered => Distance::Null,
-                    _ if bound.is_nan() => Distance::NotANumber,
-                    _ => Distance::AtLeast(bound),
-                };
-                return Ok(Some(Hit { row, distance }));
+                return Ok(Some(self.hit(row, bound)));
             }
-            if !self.unread.is_empty() {
-                self.read_lists(pages, self.probes)?;
+            if self.lists.is_open() {
+                self.read_for(pages, self.taken.len() + WANTED)?;
                 continue;
+            }
+            if let Some(Reverse((bound, row))) = self.late.pop() {
+                return Ok(Some(self.hit(row, from_sortable(bound))));
             }
             if !self.band.widen() {
                 self.stage = match self.stage {
@@ -174,35 +188,84 @@ impl Scan {
                 return Ok(None);
             }
             self.read(pages)?;
-            let with_lists = self.stage == Stage::Near && self.probes == 0 && !self.unread.is_empty();
+            let with_lists = self.stage == Stage::Near && !self.lists.is_begun() && self.lists.is_open();
             if with_lists {
                 // With lists, rows do not come in bands: what was dropped already is read again.
-                if self.band.is_cut() {
-                    self.band.unlimited();
-                    self.unread.clear();
-                    self.read = 0;
+                let again = self.band.is_cut();
+                self.band.keep_all();
+                if again {
+                    self.lists.forget_unread();
                     self.read(pages)?;
                 }
-                self.band.unlimited();
             }
             self.band.seal();
             if with_lists {
-                self.lists = self.unread.iter().map(|unread| unread.list).collect();
-                self.lists.sort_unstable();
-                self.lists.dedup();
-                let count = self.lists.len();
-                self.read_lists(pages, self.first_probes.unwrap_or_else(|| first_probes(count)).max(1))?;
+                self.lists.settle();
+                match self.first_probes {
+                    Some(probes) => self.read_lists(pages, probes)?,
+                    None => {
+                        self.read_lists(pages, FIRST_LISTS)?;
+                        self.read_for(pages, WANTED)?;
+                    }
+                }
             }
+        }
+    }
+
+    fn hit(&self, row: u64, bound: f32) -> Hit {
+        let distance = match self.stage {
+            Stage::Absent | Stage::Unordered => Distance::Null,
+            _ if bound.is_nan() => Distance::NotANumber,
+            _ => Distance::AtLeast(bound),
+        };
+        Hit { row, distance }
+    }
+
+    /// Reads further lists, until those that are left are unlikely to hold one of so many nearest rows.
+    fn read_for<P: Pages>(&mut self, pages: &P, rows: usize) -> Result<()> {
+        while self.lists.is_open() {
+            let read = self.lists.read();
+            let needed = self.lists_needed(rows);
+            if needed <= read {
+                break;
+            }
+            // The forecast changes with what is found.
+            self.read_lists(pages, (needed - read).min(read / 2 + 1))?;
+        }
+        Ok(())
+    }
+
+    /// How many lists must be read for so many rows, those that were given out among them.
+    fn lists_needed(&mut self, rows: usize) -> usize {
+        let (lists, mut found) = (&self.lists, Vec::with_capacity(EVIDENCE));
+        self.band.reopen();
+        let farthest = self.band.nearest(rows.saturating_sub(self.taken.len()), |_, row| {
+            let place = ((row >> LIST_SHIFT) as usize).checked_sub(1);
+            if found.len() < EVIDENCE
+                && let Some(gap) = place.and_then(|place| lists.gap(place))
+            {
+                found.push(gap);
+            }
+        });
+        self.band.seal();
+        match (farthest, &self.query) {
+            (Some(bound), Some(query)) => self.lists.needed(query.square(bound, self.norm), &found, MISSING),
+            _ => usize::MAX,
         }
     }
 
     /// Offers the rows of this stage to the band.
     fn read<P: Pages>(&mut self, pages: &P) -> Result<()> {
+        if self.stage == Stage::Near && !self.exact && self.spans.iter().any(Span::is_single) {
+            self.lists.generation = generation(pages.shared(META).page());
+        }
         for i in 0..self.spans.len() {
             let span = self.spans[i];
             let dim = self.query.as_ref().map_or(0, Query::dim);
             match self.stage {
-                Stage::Near if span.is_single() => self.read_near(pages, span.keys(dim, PLAIN..=CENTROIDS), true)?,
+                Stage::Near if span.is_single() && !self.exact => {
+                    self.read_near(pages, span.keys(dim, PLAIN..=CENTROIDS), true)?;
+                }
                 Stage::Near => self.read_near(pages, span.keys(dim, PLAIN..=ABSENT), false)?,
                 Stage::Directionless if span.is_single() => {
                     self.read_all(pages, span.keys(dim, DIRECTIONLESS..=DIRECTIONLESS), is_directionless, f32::NAN)?;
@@ -230,68 +293,61 @@ impl Scan {
     /// Offers the rows of so many more lists, beside those that are left, and of all that are closing.
     fn read_lists<P: Pages>(&mut self, pages: &P, mut count: usize) -> Result<()> {
         self.band.reopen();
-        self.sort_unread();
         loop {
-            while let Some(Unread { list, .. }) = self.unread.pop_if(|next| count > 0 || next.list.closing) {
-                count -= usize::from(!list.closing);
-                self.probes += 1;
+            while let Some(met) = self.lists.next(count > 0) {
+                count -= usize::from(Frontier::counts(&met));
                 let dim = self.query.as_ref().map_or(0, Query::dim);
-                let key = Key::new(dim, list.space, list.number);
+                let key = Key::new(dim, met.list.space, met.list.number);
                 self.read_near(pages, (key, key), false)?;
             }
+            let read = self.lists.read();
             if !self.look_again(pages)? {
                 break;
             }
-            count = std::mem::take(&mut self.probes);
+            count = read;
         }
         self.band.seal();
         Ok(())
     }
 
-    fn sort_unread(&mut self) {
-        let order = |unread: &Unread| (unread.list.closing, sortable(-unread.remoteness), unread.list);
-        self.unread.sort_unstable_by_key(order);
-        self.unread.dedup();
-    }
-
-    /// Takes note of lists that were made, closed or given up meanwhile, and says whether rows may have moved: then all lists
-    /// are unread.
+    /// Takes note of lists that were closed meanwhile, and of those that have followed them, and says whether rows may have
+    /// moved: then all lists are unread.
     fn look_again<P: Pages>(&mut self, pages: &P) -> Result<bool> {
+        let now = generation(pages.shared(META).page());
+        if now == self.lists.generation {
+            return Ok(false);
+        }
+        self.lists.generation = now;
         let dim = self.query.as_ref().map_or(0, Query::dim);
-        let mut lists = Vec::with_capacity(self.lists.len());
+        let mut lists = Vec::new();
         for span in self.spans.iter().filter(|span| span.is_single()) {
             let space = span.first;
             walk_centroids(pages, Key::new(dim, space, PLAIN), |leaf, places| {
                 lists.extend(places.iter().map(|&i| List::of(space, leaf.row(i))));
             })?;
         }
-        lists.sort_unstable();
-        lists.dedup();
-        if lists == self.lists {
+        let change = self.lists.compare(lists);
+        if let Change::None = change {
             return Ok(false);
         }
-        let is_new = |list: &List| self.lists.binary_search(list).is_err();
-        let moved = lists.iter().any(|list| list.closing && is_new(list))
-            || self.lists.iter().any(|list| lists.binary_search(list).is_err());
-        let before = std::mem::replace(&mut self.lists, lists);
-        let was_unread: HashSet<List> = self.unread.drain(..).map(|unread| unread.list).collect();
         for i in 0..self.spans.len() {
             if self.spans[i].is_single() {
                 self.read_near(pages, self.spans[i].keys(dim, CENTROIDS..=CENTROIDS), true)?;
             }
         }
-        if !moved {
-            self.unread.retain(|Unread { list, .. }| was_unread.contains(list) || before.binary_search(list).is_err());
+        if let Change::Added { before, unread } = &change {
+            self.lists.keep_new(before, unread);
         }
-        self.sort_unread();
-        Ok(moved)
+        self.lists.settle();
+        Ok(matches!(change, Change::Moved))
     }
 
     /// Offers rows with the bounds of their distances; with `lists`, takes note of the lists on the way.
     fn read_near<P: Pages>(&mut self, pages: &P, (first, last): (Key, Key), lists: bool) -> Result<()> {
         let Some(query) = self.query.as_mut() else { return Ok(()) };
         let (band, bounds, kernels) = (&mut self.band, &mut self.bounds, self.kernels);
-        let (unread, read, fine) = (&mut self.unread, &mut self.read, &mut self.fine);
+        let (frontier, fine, norm) = (&mut self.lists, &mut self.fine, &mut self.norm);
+        let note = (frontier.read().min(usize::from(u16::MAX)) as u64) << LIST_SHIFT;
         walk(pages, first, last, |leaf| {
             if leaf.dim() != query.dim() {
                 return Ok(());
@@ -301,6 +357,9 @@ impl Scan {
             if band.wants_fine() {
                 query.fine_bounds(kernels, leaf, fine);
             }
+            if note > 0 {
+                *norm = norm.max(query.greatest_norm(leaf));
+            }
             for (i, &bound) in bounds.iter().enumerate() {
                 let id = leaf.id(i);
                 if id < first.id || last.id < id {
@@ -309,17 +368,14 @@ impl Scan {
                 match list_of(id) {
                     CENTROIDS if lists => {
                         let list = List::of(Key { dim: 0, id }.space(), leaf.row(i));
-                        unread.push(Unread { remoteness: bound, list });
+                        frontier.meet(Met { list, square: query.square(bound, 1.0) });
                     }
                     CENTROIDS | DIRECTIONLESS => {}
-                    _ => {
-                        *read += 1;
-                        match fine.get(i) {
-                            Some(&fine) => band.offer_fine(bound, fine, leaf.row(i)),
-                            None if band.wants(bound) => band.offer(bound, leaf.row(i)),
-                            None => {}
-                        }
-                    }
+                    _ => match fine.get(i) {
+                        Some(&fine) => band.offer_fine(bound, fine, note | leaf.row(i)),
+                        None if band.wants(bound) => band.offer(bound, note | leaf.row(i)),
+                        None => {}
+                    },
                 }
             }
             Ok(())

@@ -87,7 +87,7 @@ proptest! {
 fn bounds_are_near() {
     let mut random = super::Random(7);
     let kernels = kernels::best();
-    for _ in 0..200 {
+    for _ in 0..if cfg!(miri) { 2 } else { 200 } {
         let (q, x) = (random.vector(384), random.vector(384));
         for (metric, unit) in [(Metric::Cosine, 1.0), (Metric::L2, kernels.norm(&q))] {
             let bounds = bound(kernels, metric, &q, &x).map(f64::from);

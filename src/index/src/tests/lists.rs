@@ -136,3 +136,77 @@ fn finds_the_nearest_and_in_the_end_all() {
         assert_eq!(everything.len() as u64, census(&store, |_, _| {}).unwrap().rows);
     }
 }
+
+/// The ten nearest, and how many of them a search for ten finds; and how many lists it reads.
+fn recall(store: &Store, vectors: &[Vec<f32>], random: &mut Random, metric: Metric, rounds: usize) -> (f64, f64) {
+    let (mut right, mut lists) = (0, 0);
+    for _ in 0..rounds {
+        let near = &vectors[random.below(vectors.len() as u64) as usize];
+        let q: Vec<f32> = near.iter().map(|x| x + random.unit() / 2.0).collect();
+        let exact = |row: u64| distance(kernels::best(), metric, &q, &vectors[(row >> 16) as usize]);
+        let mut expected: Vec<u64> = (0..vectors.len() as u64).map(|i| i << 16).collect();
+        expected.sort_by(|&a, &b| exact(a).total_cmp(&exact(b)));
+        let mut scan = Scan::new(kernels::best(), vec![Span { first: SPACE, last: SPACE }], Some(query(metric, &q)));
+        let found: HashSet<u64> = (0..20).map_while(|_| scan.next(store).unwrap()).map(|hit| hit.row).collect();
+        right += expected[..10].iter().filter(|row| found.contains(row)).count();
+        lists += scan.lists_read();
+    }
+    (right as f64 / (rounds * 10) as f64, lists as f64 / rounds as f64)
+}
+
+/// Where vectors have no structure, nearly all lists are read; where they have, few.
+#[test]
+fn as_many_lists_as_it_takes() {
+    let (count, lists, rounds) = if cfg!(miri) { (60, 4, 1) } else { (20_000, 100, 60) };
+    for metric in [Metric::Cosine, Metric::InnerProduct, Metric::L2] {
+        let mut random = Random(13);
+        let shapeless: Vec<Vec<f32>> = (0..count).map(|_| random.vector(DIM)).collect();
+        let shaped = vectors(&mut random, count, 100);
+        let mut read = Vec::new();
+        for vectors in [shapeless, shaped] {
+            let store = Store::new(20_000);
+            build(&store, metric, &vectors, lists);
+            let (found, lists) = recall(&store, &vectors, &mut random, metric, rounds);
+            assert!(found >= 0.985 || cfg!(miri), "{metric:?}: {found} of the nearest with {lists} lists");
+            read.push(lists);
+        }
+        assert!(read[1] < read[0] * 0.6 || cfg!(miri), "{metric:?}: {read:?} lists");
+    }
+}
+
+/// Rows come in the order of their bounds, and none is left out; both at once where the search has to be exact.
+#[test]
+fn in_order() {
+    let (count, lists, rounds, limit) = if cfg!(miri) { (60, 4, 1, 20) } else { (20_000, 40, 40, 1000) };
+    let mut random = Random(17);
+    let vectors = vectors(&mut random, count, 200);
+    let store = Store::new(20_000);
+    build(&store, Metric::Cosine, &vectors, lists);
+    let span = Span { first: SPACE, last: SPACE };
+    let mut late = 0;
+    for _ in 0..rounds {
+        let near = &vectors[random.below(count as u64) as usize];
+        let q: Vec<f32> = near.iter().map(|x| x + random.unit() / 4.0).collect();
+        let bounds = |mut scan: Scan| -> Vec<f32> {
+            let hits = std::iter::from_fn(|| scan.next(&store).unwrap());
+            hits.map(|hit| match hit.distance {
+                Distance::AtLeast(bound) => bound,
+                _ => panic!("every row has a distance"),
+            })
+            .collect()
+        };
+        let new = || Scan::new(kernels::best(), vec![span], Some(query(Metric::Cosine, &q)));
+        let exact = bounds(new().exactly());
+        assert!(exact.len() == count && exact.is_sorted(), "the order is exact");
+        let usual = bounds(new());
+        assert_eq!(usual.len(), count);
+        assert!(usual[..limit].is_sorted(), "the order is exact as long as there are further rows");
+        let end = (1..count).find(|&i| usual[i] < usual[i - 1]).unwrap_or(count);
+        assert!(usual[end..].is_sorted(), "rows that were found late come last");
+        late += count - end;
+        // Whoever reads few lists at first finds many rows late.
+        let hasty = bounds(new().with_probes(1));
+        assert!(hasty.len() == count && hasty[..limit].is_sorted());
+    }
+    assert!(late * 500 < rounds * count, "{late} rows were late in {rounds} searches of all {count}");
+}

@@ -14,7 +14,7 @@ fn drain(rows: &[(f32, u64)], twice: bool) -> Vec<(f32, u64)> {
             }
         }
         band.seal();
-        while let Some(next) = band.pop() {
+        while let Some(next) = band.pop(|_| {}) {
             out.push(next);
         }
         if !band.widen() {

@@ -106,7 +106,7 @@ fn lists_come_and_go_with_the_rows() {
         assert!(recall > 0.95, "{recall} of the nearest of {rows} before the vacuum");
         vacuum(&store, |_| false);
         let all = sound(&store, rows);
-        let expected = if rows < LISTS_FROM { 0..=0 } else { rows as u64 / 2000..=rows as u64 / 500 };
+        let expected = if rows < LISTS_FROM { 0..=0 } else { rows as u64 / 1000..=rows as u64 / 300 };
         assert!(expected.contains(&all.lists), "{} lists for {rows} rows", all.lists);
         let recall = search(&store, &vectors, &mut random);
         assert!(recall > 0.95, "{recall} of the nearest of {rows}");
