@@ -216,7 +216,7 @@ $$;
 -- else a text.
 create function _ask_claim(max_count integer, time_limit interval)
 returns table (subject_key uuid, job_id uuid, piece integer, data text, input_type text, moment timestamptz,
-               fields jsonb, subject_name text, instructions text[], facts text[])
+               fields jsonb, subject_name text, instructions text[], facts text[], language text)
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
@@ -237,6 +237,7 @@ begin
     instructions := null;
     facts := null;
     subject_name := _subject_name(this.subject_key);
+    language := project_setting('language') #>> '{}';
     if this.kind = 'summary' then
       facts := _summary_ask(this);
       moment := clock_timestamp();

@@ -123,8 +123,8 @@ pub fn quarter_of_memory() -> usize {
 /// Threads for arithmetic, which signals to this process do not reach.
 pub fn pool() -> ThreadPool {
     // SAFETY: a setting, read on the main thread.
-    let helpers = usize::try_from(unsafe { pg_sys::max_parallel_maintenance_workers }).unwrap_or(0);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(helpers + 1);
+    let workers = usize::try_from(unsafe { pg_sys::max_parallel_maintenance_workers }).unwrap_or(0);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(workers + 1);
     // A thread inherits the mask of signals from the one that starts it.
     // SAFETY: the mask is restored before anything else happens.
     let pool = unsafe {

@@ -1,12 +1,12 @@
 //! Reading a table for a build by several processes at once.
 //!
-//! The process that builds asks PostgreSQL for helpers, and how many there may be is PostgreSQL's choice: by the size of
+//! The process that builds asks PostgreSQL for workers, and how many there may be is PostgreSQL's choice: by the size of
 //! the table, `max_parallel_maintenance_workers`, and 32 MB of `maintenance_work_mem` for each. All of them, the builder
 //! too, take blocks of the table as they come free, code their rows, and put what they have into order in temporary
 //! files. When all have ended, the builder alone merges these files, gives namespaces their lists and writes the pages.
 //!
 //! What they share lies in a segment of memory that ends with the build: what to read, the state of the common scan and
-//! of the common sort, and what each has counted. A helper that fails ends the build with its error.
+//! of the common sort, and what each has counted. A worker that fails ends the build with its error.
 
 use std::ffi::{CStr, c_char, c_void};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -54,7 +54,7 @@ pub struct Team {
 }
 
 impl Team {
-    /// Starts helpers, if there are to be any, and can be.
+    /// Starts workers, if there are to be any, and can be.
     ///
     /// # Safety
     /// Table, index and definition belong together; the index is about to be built.
@@ -63,16 +63,16 @@ impl Team {
         index: pg_sys::Relation,
         info: *mut pg_sys::IndexInfo,
     ) -> Option<Self> {
-        // SAFETY: as above. Between entering and leaving the parallel mode nothing is written that a helper would miss.
+        // SAFETY: as above. Between entering and leaving the parallel mode nothing is written that a worker would miss.
         // The segment has room for what is put there, as was estimated.
         unsafe {
-            let helpers = helpers(table, index, info);
-            if helpers == 0 {
+            let workers = workers(table, index, info);
+            if workers == 0 {
                 return None;
             }
             pg_sys::EnterParallelMode();
             let library = c"memory_profile".as_ptr();
-            let context = pg_sys::CreateParallelContext(library, c"memory_profile_build_main".as_ptr(), helpers);
+            let context = pg_sys::CreateParallelContext(library, c"memory_profile_build_main".as_ptr(), workers);
             let concurrent = (*info).ii_Concurrent;
             let snapshot = if concurrent {
                 pg_sys::RegisterSnapshot(pg_sys::GetTransactionSnapshot())
@@ -81,10 +81,10 @@ impl Team {
             };
             let scanned = if concurrent { snapshot } else { &raw mut pg_sys::SnapshotAnyData };
             let scan_len = pg_sys::table_parallelscan_estimate(table, scanned);
-            let sort_len = pg_sys::tuplesort_estimate_shared(helpers + 1);
+            let sort_len = pg_sys::tuplesort_estimate_shared(workers + 1);
             let query = debug_query();
-            let wal_len = size_of::<pg_sys::WalUsage>() * helpers as usize;
-            let buffer_len = size_of::<pg_sys::BufferUsage>() * helpers as usize;
+            let wal_len = size_of::<pg_sys::WalUsage>() * workers as usize;
+            let buffer_len = size_of::<pg_sys::BufferUsage>() * workers as usize;
             let estimator = &mut (*context).estimator;
             for len in [size_of::<Shared>(), scan_len, sort_len, query.len(), wal_len, buffer_len] {
                 estimator.space_for_chunks += len.next_multiple_of(ALIGNED);
@@ -102,7 +102,7 @@ impl Team {
                 table: (*table).rd_id,
                 index: (*index).rd_id,
                 concurrent,
-                memory: memory() / (helpers as usize + 1),
+                memory: memory() / (workers as usize + 1),
                 read: AtomicU64::new(0),
                 rows: AtomicU64::new(0),
                 broken_chains: AtomicBool::new(false),
@@ -110,7 +110,7 @@ impl Team {
             team.shared = shared;
             pg_sys::table_parallelscan_initialize(table, team.put(SCAN, scan_len).cast(), scanned);
             team.sort = team.put(SORT, sort_len).cast();
-            pg_sys::tuplesort_initialize_shared(team.sort, helpers + 1, (*context).seg);
+            pg_sys::tuplesort_initialize_shared(team.sort, workers + 1, (*context).seg);
             let text = team.put(QUERY, query.len()).cast::<u8>();
             text.copy_from_nonoverlapping(query.as_ptr(), query.len());
             team.put(WAL_USE, wal_len);
@@ -134,7 +134,7 @@ impl Team {
         }
     }
 
-    /// Reads the table together with the helpers; what was found is to be sorted and read as long as the team is there.
+    /// Reads the table together with the workers; what was found is to be sorted and read as long as the team is there.
     ///
     /// # Safety
     /// Table, index and definition are those of the start.
@@ -161,15 +161,15 @@ impl Team {
         }
     }
 
-    /// Lets the helpers go.
+    /// Lets the workers go.
     pub fn end(self) {
         // SAFETY: the context is that of `start`, and what was shared is not used any more.
         unsafe {
             pg_sys::WaitForParallelWorkersToFinish(self.context);
             if !(*self.context).seg.is_null() {
                 let toc = (*self.context).toc;
-                for helper in 0..(*self.context).nworkers_launched as usize {
-                    pg_sys::InstrAccumParallelQuery(usage(toc, BUFFER_USE, helper), usage(toc, WAL_USE, helper));
+                for worker in 0..(*self.context).nworkers_launched as usize {
+                    pg_sys::InstrAccumParallelQuery(usage(toc, BUFFER_USE, worker), usage(toc, WAL_USE, worker));
                 }
             }
             if !self.snapshot.is_null() {
@@ -181,8 +181,8 @@ impl Team {
     }
 }
 
-/// How many helpers a build asks for.
-unsafe fn helpers(table: pg_sys::Relation, index: pg_sys::Relation, info: *mut pg_sys::IndexInfo) -> i32 {
+/// How many workers a build asks for.
+unsafe fn workers(table: pg_sys::Relation, index: pg_sys::Relation, info: *mut pg_sys::IndexInfo) -> i32 {
     // SAFETY: the caller's relations are open. Where PostgreSQL has not made the choice itself, it is asked.
     unsafe {
         if cfg!(any(feature = "pg17", feature = "pg18")) {
@@ -202,10 +202,10 @@ fn debug_query() -> Vec<u8> {
     }
 }
 
-/// The place where a helper counts what it uses.
-unsafe fn usage<T>(toc: *mut pg_sys::shm_toc, key: u64, helper: usize) -> *mut T {
-    // SAFETY: the caller knows what lies under the key, one for each helper.
-    unsafe { pg_sys::shm_toc_lookup(toc, key, false).cast::<T>().add(helper) }
+/// The place where a worker counts what it uses.
+unsafe fn usage<T>(toc: *mut pg_sys::shm_toc, key: u64, worker: usize) -> *mut T {
+    // SAFETY: the caller knows what lies under the key, one for each worker.
+    unsafe { pg_sys::shm_toc_lookup(toc, key, false).cast::<T>().add(worker) }
 }
 
 /// Reads a part of the table, and puts its rows into order.
@@ -238,7 +238,7 @@ unsafe fn take_part(
     }
 }
 
-/// The life of a helper.
+/// The life of a worker.
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn memory_profile_build_main(
@@ -263,8 +263,8 @@ pub unsafe extern "C-unwind" fn memory_profile_build_main(
         pg_sys::tuplesort_attach_shared(sort, segment);
         pg_sys::InstrStartParallelQuery();
         take_part(table, index, toc, sort, false);
-        let helper = pg_sys::ParallelWorkerNumber as usize;
-        pg_sys::InstrEndParallelQuery(usage(toc, BUFFER_USE, helper), usage(toc, WAL_USE, helper));
+        let worker = pg_sys::ParallelWorkerNumber as usize;
+        pg_sys::InstrEndParallelQuery(usage(toc, BUFFER_USE, worker), usage(toc, WAL_USE, worker));
         pg_sys::index_close(index, index_lock);
         pg_sys::table_close(table, table_lock);
     }

@@ -37,6 +37,8 @@ enum Task {
         descriptions: Vec<Option<String>>,
         subject_name: Option<String>,
         instructions: Vec<String>,
+        /// Whose built-in rules read the text where the model is of no use.
+        language: Option<String>,
     },
     /// Summing up a profile.
     Summary { facts: Vec<String>, now: i64, subject_name: Option<String> },
@@ -108,8 +110,15 @@ impl Asked {
             Task::Summary { now, .. } => ("", None, *now, &[][..], &[][..], None, &[][..]),
         };
         let instructions: Vec<&str> = instructions.iter().map(String::as_str).collect();
-        let input = Input { text, input_type, now, schema, subject_name: name, language: None };
+        let input = Input { text, input_type, now, schema, subject_name: name, language: self.language() };
         work(&Question { model, input, descriptions, instructions: &instructions })
+    }
+
+    fn language(&self) -> Option<&str> {
+        match &self.task {
+            Task::Extraction { language, .. } => language.as_deref(),
+            Task::Summary { .. } => None,
+        }
     }
 
     fn with_profile<T>(&self, model: &str, work: impl FnOnce(&Profile<'_>) -> T) -> T {
@@ -163,7 +172,8 @@ impl Request {
             return found(model, json!({"notes": [note]}), (0, 0));
         };
         let read = |question: &Question<'_>| model::without_model(question, &self.piece, &self.messages);
-        let mut extraction = learning::extraction_json(&self.asked.with_question(model, read), schema, None);
+        let mut extraction =
+            learning::extraction_json(&self.asked.with_question(model, read), schema, self.asked.language());
         let note = format!("the language model was of no use ({cause}): the built-in extractor read this instead");
         if let Some(notes) = extraction["notes"].as_array_mut() {
             notes.insert(0, note.into());
@@ -187,7 +197,7 @@ fn found(model: &str, mut extraction: Value, (prompt, completion): (u64, u64)) -
 /// Claims jobs to ask about.
 pub fn claim(room: usize, timeout: std::time::Duration) -> Vec<Asked> {
     Spi::connect_mut(|client| {
-        let query = "select subject_key, job_id, piece, data, input_type, moment, fields, subject_name, instructions, facts \
+        let query = "select subject_key, job_id, piece, data, input_type, moment, fields, subject_name, instructions, facts, language \
                      from memory_profile._ask_claim($1, $2 * interval '1 second')";
         let room = i32::try_from(room).unwrap_or(i32::MAX);
         let rows = client.update(query, None, &[room.into(), timeout.as_secs_f64().into()]).unwrap_or_report();
@@ -216,6 +226,7 @@ fn asked(row: &SpiHeapTupleData<'_>) -> spi::Result<Asked> {
                 descriptions: descriptions.map(|field| field["description"].as_str().map(str::to_owned)).collect(),
                 subject_name,
                 instructions: texts(9)?.unwrap_or_default(),
+                language: row.get(11)?,
             }
         }
     };
