@@ -153,6 +153,20 @@ as $$
   where a.subject_key = _embed_count.key and a.job_id = asked and a.status = 'asking' and a.worker = pg_backend_pid()
 $$;
 
+-- Goes on without the vector of a text.
+create function _embed_given_up(key uuid, asked uuid, project uuid, text_id text, digest text, reason text) returns void
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  perform _ask_in_project(project);
+  insert into embedding_refusal as r (subject_key, model_id, text_id, project_id, digest, reason)
+  values (key, _embedding_model_id(), _embed_given_up.text_id, project, _embed_given_up.digest, _embed_given_up.reason)
+  on conflict on constraint embedding_refusal_pkey do update set digest = excluded.digest, reason = excluded.reason, created_at = now();
+  perform _embed_count(key, asked, '{"refused": 1}');
+end
+$$;
+
 -- Notes that the endpoint will not take a text, whatever it is asked about with.
 create function _embed_refused(key uuid, asked uuid, endpoint uuid, text_id text, digest text, reason text) returns void
 language plpgsql
@@ -164,11 +178,7 @@ begin
   perform _endpoint_answered(endpoint);
   select s.project_id into project from subject s where s.subject_key = key for key share;
   if found then
-    perform _ask_in_project(project);
-    insert into embedding_refusal as r (subject_key, model_id, text_id, project_id, digest, reason)
-    values (key, _embedding_model_id(), _embed_refused.text_id, project, _embed_refused.digest, _embed_refused.reason)
-    on conflict on constraint embedding_refusal_pkey do update set digest = excluded.digest, reason = excluded.reason, created_at = now();
-    perform _embed_count(key, asked, '{"refused": 1}');
+    perform _embed_given_up(key, asked, project, text_id, digest, reason);
   end if;
 end
 $$;
@@ -185,11 +195,7 @@ begin
   from job j join job_answer a on a.subject_key = j.subject_key and a.job_id = j.id
   where j.subject_key = key and j.id = asked and a.attempts >= j.max_attempts;
   if found then
-    perform _ask_in_project(project);
-    insert into embedding_refusal as r (subject_key, model_id, text_id, project_id, digest, reason)
-    values (key, _embedding_model_id(), _embed_blamed.text_id, project, _embed_blamed.digest, _embed_blamed.reason)
-    on conflict on constraint embedding_refusal_pkey do update set digest = excluded.digest, reason = excluded.reason, created_at = now();
-    perform _embed_count(key, asked, '{"refused": 1}');
+    perform _embed_given_up(key, asked, project, text_id, digest, reason);
   end if;
 end
 $$;

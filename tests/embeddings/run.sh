@@ -3,28 +3,12 @@
 
 source "$(dirname "${BASH_SOURCE[0]}")/../lib/all.sh"
 
-HERE=$REPO/tests/embeddings
 KEY=sk-test-5ecre7-$(head -c 12 /dev/urandom | od -An -tx1 | tr -d ' \n')
 CLUSTER=$TEST/embeddings
 ENDPOINT=$TEST/embeddings-endpoint
 MODEL=vendor/test-model:v1
 
 # ------------------------------------------------------------------------------------------------ the endpoint
-
-start_endpoint() {
-  make_server_dir "$ENDPOINT"
-  rm -f "$ENDPOINT"/{port,requests,pid}
-  printf '%s\n' "$KEY" | as_server tee "$ENDPOINT/key" >/dev/null
-  as_server touch "$ENDPOINT/requests"
-  as_server python3 -B - "$ENDPOINT" "$KEY" <"$HERE/endpoint.py" &
-  disown
-  wait_for 10 test -s "$ENDPOINT/port"
-}
-
-stop_endpoint() {
-  if [ -s "$ENDPOINT/pid" ]; then as_server kill "$(<"$ENDPOINT/pid")" || true; fi
-  rm -f "$ENDPOINT/pid"
-}
 
 # A figure about the requests with a text that has this word: requests WORD EXPRESSION, over r, a list of them
 requests() { python3 -c '
@@ -361,7 +345,7 @@ test_shutdown_and_kill() {
 is_up() { sql -c 'SELECT 1' >/dev/null 2>&1; }
 
 test_turned_off() {
-  stop_endpoint
+  stop_endpoint "$ENDPOINT"
   sql -c "SELECT memory_profile.document_add('stranded', 'A document about a plane.', task_type => 'superrag')" >/dev/null
   check 'an endpoint that is gone is left alone' wait_for 10 is_paused
   check 'its jobs wait, and say why' wait_for 5 job_says stranded 'could not be asked: the connection failed'
@@ -375,14 +359,14 @@ test_turned_off() {
 
 # ------------------------------------------------------------------------------------------------------------------
 
-start_endpoint
-trap 'stop_endpoint; end_test_clusters' EXIT
+start_endpoint "$ENDPOINT" "$REPO/tests/embeddings/endpoint.py" "$KEY"
+trap 'stop_endpoint "$ENDPOINT"; end_test_clusters' EXIT
 test_cluster embeddings "$(test_pg_config "$(main_major)")" "shared_preload_libraries = 'memory_profile'" \
   "memory_profile.worker_databases = '$DATABASE'" "memory_profile.worker_naptime = '50ms'" "memory_profile.embedding_model = '$MODEL'" \
   "memory_profile.embeddings_url = 'http://127.0.0.1:$(<"$ENDPOINT/port")/v1/'" "memory_profile.embeddings_model = '$MODEL'" \
   "memory_profile.embeddings_key_file = '$ENDPOINT/key'" "memory_profile.embeddings_dimensions = 16" \
   "memory_profile.embeddings_timeout = '2500ms'" "memory_profile.embeddings_batch = 8" "log_statement = 'all'" "log_min_messages = 'debug1'"
-trap 'stop_endpoint; end_test_clusters' EXIT
+trap 'stop_endpoint "$ENDPOINT"; end_test_clusters' EXIT
 test_database "$DATABASE"
 
 test_texts_get_vectors

@@ -47,6 +47,24 @@ snapshot() { sql --file="$REPO/tests/lib/snapshot.sql"; }
 
 answers() { sql --file="$REPO/tests/lib/answers.sql"; }
 
+# Starts an endpoint of a model that the tests play: start_endpoint DIRECTORY PROGRAM KEY. The program gets directory and key,
+# and leaves there its port, its pid, and what it was asked in `requests`.
+start_endpoint() {
+  make_server_dir "$1"
+  rm -f "$1"/{port,requests,pid,wrong}
+  as_server touch "$1/requests"
+  printf '%s\n' "$3" | as_server tee "$1/key" >/dev/null
+  as_server python3 -B - "$1" "$3" <"$2" &
+  disown
+  wait_for 10 test -s "$1/port"
+}
+
+# stop_endpoint DIRECTORY
+stop_endpoint() {
+  if [ -s "$1/pid" ]; then as_server kill "$(<"$1/pid")" || true; fi
+  rm -f "$1/pid"
+}
+
 FAILURES=0
 
 # One check, one line that check.sh counts: check NAME COMMAND…

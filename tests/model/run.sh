@@ -4,26 +4,11 @@
 
 source "$(dirname "${BASH_SOURCE[0]}")/../lib/all.sh"
 
-HERE=$REPO/tests/model
 KEY=sk-test-5ecre7-$(head -c 12 /dev/urandom | od -An -tx1 | tr -d ' \n')
 CLUSTER=$TEST/model
 ENDPOINT=$TEST/model-endpoint
 
 # ------------------------------------------------------------------------------------------------ the endpoint
-
-start_endpoint() {
-  make_server_dir "$ENDPOINT"
-  rm -f "$ENDPOINT"/{port,requests,pid,wrong}
-  printf '%s\n' "$KEY" | as_server tee "$ENDPOINT/key" >/dev/null
-  as_server python3 -B - "$ENDPOINT" "$KEY" <"$HERE/endpoint.py" &
-  disown
-  wait_for 10 test -s "$ENDPOINT/port"
-}
-
-stop_endpoint() {
-  if [ -s "$ENDPOINT/pid" ]; then as_server kill "$(<"$ENDPOINT/pid")" || true; fi
-  rm -f "$ENDPOINT/pid"
-}
 
 # What the endpoint was asked about texts with this word, one line of JSON for each request: asked WORD
 asked() { python3 -c '
@@ -351,7 +336,7 @@ test_kill() {
 is_up() { sql -c 'SELECT 1' >/dev/null 2>&1; }
 
 test_turned_off() {
-  stop_endpoint
+  stop_endpoint "$ENDPOINT"
   learn stranded 'My name is Robin. I play chess.'
   check 'an endpoint that is gone is left alone' wait_for 5 is_paused
   same 'its jobs wait' queued "$(job stranded status)"
@@ -363,14 +348,14 @@ test_turned_off() {
 
 # ------------------------------------------------------------------------------------------------------------------
 
-start_endpoint
-trap 'stop_endpoint; end_test_clusters' EXIT
+start_endpoint "$ENDPOINT" "$REPO/tests/model/endpoint.py" "$KEY"
+trap 'stop_endpoint "$ENDPOINT"; end_test_clusters' EXIT
 pg_config=$(test_pg_config "$(main_major)")
 test_cluster model "$pg_config" "shared_preload_libraries = 'memory_profile'" "memory_profile.worker_databases = '$DATABASE'" \
   "memory_profile.worker_naptime = '50ms'" "memory_profile.chat_url = 'http://127.0.0.1:$(<"$ENDPOINT/port")/v1/'" \
   "memory_profile.chat_model = 'test-model'" "memory_profile.chat_key_file = '$ENDPOINT/key'" "memory_profile.chat_timeout = '3500ms'" \
   "log_statement = 'all'" "log_min_messages = 'debug1'"
-trap 'stop_endpoint; end_test_clusters' EXIT
+trap 'stop_endpoint "$ENDPOINT"; end_test_clusters' EXIT
 test_database "$DATABASE"
 summary_interval -1
 
