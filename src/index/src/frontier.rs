@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::band::sortable;
 use crate::key::{CLOSING, Space, list_of};
-use crate::reach::Reach;
+use crate::reach::{Found, Reach};
 
 /// A list, and whether it is closing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -125,7 +125,7 @@ impl Frontier {
     }
 
     /// How many lists must have been read; see [`Reach::lists_needed`].
-    pub(crate) fn needed(&mut self, square: f32, found: &[f32], missing: f32) -> usize {
+    pub(crate) fn needed(&mut self, square: f32, found: &[Found], missing: f32) -> usize {
         self.reach.lists_needed(self.read.len(), square, found, missing)
     }
 }
