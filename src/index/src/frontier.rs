@@ -119,14 +119,13 @@ impl Frontier {
         self.unread.retain(|Met { list, .. }| unread.contains(list) || before.binary_search(list).is_err());
     }
 
-    /// How much further than the nearest list the one is that was read at a place.
-    pub(crate) fn gap(&self, place: usize) -> Option<f32> {
-        self.read.get(place).map(|met| met.square - self.nearest)
-    }
-
-    /// How many lists must have been read; see [`Reach::lists_needed`].
-    pub(crate) fn needed(&mut self, square: f32, found: &[Found], missing: f32) -> usize {
-        self.reach.lists_needed(self.read.len(), square, found, missing)
+    /// How many lists must have been read, if `tally` says how many rows were found in the one that was read at a place; see
+    /// [`Reach::lists_needed`].
+    pub(crate) fn needed(&mut self, square: f32, tally: &[u32], missing: f32) -> usize {
+        let found = self.read.iter().zip(tally).filter(|&(_, &rows)| rows > 0);
+        let found: Vec<Found> =
+            found.map(|(met, &rows)| Found { gap: met.square - self.nearest, rows: rows as f32 }).collect();
+        self.reach.lists_needed(self.read.len(), square, &found, missing)
     }
 }
 

@@ -27,7 +27,6 @@ use crate::frontier::{Change, Frontier, List, Met};
 use crate::key::{ABSENT, CENTROIDS, DIRECTIONLESS, Key, PLAIN, Span, list_of};
 use crate::page::{Leaf, META, generation};
 use crate::pages::{Guard, Pages};
-use crate::reach::Found;
 use crate::route::walk_centroids;
 use crate::tree::{next_dim, walk};
 
@@ -40,8 +39,9 @@ const WANTED_NEXT: usize = 64;
 const MISSING: f32 = 0.004;
 /// Lists that are read before anything is forecast.
 const FIRST_LISTS: usize = 2;
-/// Found rows that a forecast is made from, at least: those that come after the ones that are wanted tell much about them.
-const EVIDENCE: usize = 20;
+/// Found rows that a forecast for fewer is made from. Those that come after the ones that are wanted tell much about them,
+/// and never too little, for what is farther away is spread wider: so the lower of the forecasts is taken.
+const EVIDENCE: [usize; 2] = [20, 80];
 /// Where a row's list is noted beside the row: by its place among those that were read, from one on.
 const LIST_SHIFT: u32 = 48;
 
@@ -249,26 +249,32 @@ impl Scan {
 
     /// How many lists must be read for so many rows, those that were given out among them; and how far the caller may go then.
     fn lists_needed(&mut self, rows: usize) -> usize {
-        let taken = self.taken.len();
-        let mut tally = self.tally.clone();
         self.band.reopen();
-        let farthest = self.band.nearest(rows.saturating_sub(taken), |_, row| count(&mut tally, row));
-        if rows < EVIDENCE {
-            let mut wider = self.tally.clone();
-            if self.band.nearest(EVIDENCE.saturating_sub(taken), |_, row| count(&mut wider, row)).is_some() {
-                tally = wider;
+        let mut needed = usize::MAX;
+        self.horizon = f32::INFINITY;
+        if let Some((bound, tally)) = self.nearest(rows)
+            && let Some(query) = &self.query
+        {
+            let square = query.square(bound, self.norm);
+            self.horizon = (bound + self.slack).max(self.given);
+            let mut more = EVIDENCE.into_iter().filter(|&more| more > rows);
+            let mut next = more.next().and_then(|more| self.nearest(more)).or(Some((bound, tally)));
+            while let Some((_, tally)) = next {
+                needed = needed.min(self.lists.needed(square, &tally, MISSING));
+                next = more.next().and_then(|more| self.nearest(more));
             }
         }
         self.band.seal();
-        self.horizon = farthest.map_or(f32::INFINITY, |bound| (bound + self.slack).max(self.given));
-        let found = tally.iter().enumerate().filter(|&(_, &rows)| rows > 0);
-        let found: Vec<Found> = found
-            .filter_map(|(place, &rows)| self.lists.gap(place).map(|gap| Found { gap, rows: rows as f32 }))
-            .collect();
-        match (farthest, &self.query) {
-            (Some(bound), Some(query)) => self.lists.needed(query.square(bound, self.norm), &found, MISSING),
-            _ => usize::MAX,
-        }
+        needed
+    }
+
+    /// The bound of the last of so many nearest rows that were found, and how many of them are from the list that was read at
+    /// a place; none if there are not so many.
+    fn nearest(&mut self, rows: usize) -> Option<(f32, Vec<u32>)> {
+        let mut tally = self.tally.clone();
+        let left = rows.saturating_sub(self.taken.len());
+        let bound = self.band.nearest(left, |_, noted| count(&mut tally, noted))?;
+        Some((bound, tally))
     }
 
     /// Offers the rows of this stage to the band.
