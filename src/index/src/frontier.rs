@@ -32,7 +32,7 @@ pub(crate) struct Met {
 pub(crate) struct Frontier {
     /// Lists that were not read yet, the nearest last, and those that are closing after them.
     unread: Vec<Met>,
-    /// All lists, in order, as they were when they were looked at last.
+    /// All lists, as they were when they were looked at last.
     all: Vec<List>,
     /// The lists that were read, in the order in which that happened.
     read: Vec<Met>,
@@ -77,7 +77,6 @@ impl Frontier {
         self.reach = Reach::new(squares.into_iter());
         if self.all.is_empty() {
             self.all = self.unread.iter().map(|met| met.list).collect();
-            self.all.sort_unstable();
         }
     }
 
@@ -96,6 +95,7 @@ impl Frontier {
     /// Compares the lists with those that there are now, and says whether rows may have moved; then all are unread. They
     /// have to be met again in either case, and [`Frontier::seen`] tells which of them are new.
     pub(crate) fn compare(&mut self, mut now: Vec<List>) -> Change {
+        self.all.sort_unstable();
         now.sort_unstable();
         now.dedup();
         if now == self.all {
