@@ -34,8 +34,8 @@ use crate::tree::{next_dim, walk};
 const WANTED: usize = 10;
 /// Rows that a caller is taken to want who wants more than those.
 const WANTED_NEXT: usize = 64;
-/// The part of the rows that are wanted that may be missed. What is forecast falls short of what comes by as much again
-/// where vectors change their character with the distance.
+/// The part of the rows that are wanted that may be missed by forecast: less than half of what may be missed in truth, since
+/// vectors change their character with the distance.
 const MISSING: f32 = 0.004;
 /// Lists that are read before anything is forecast.
 const FIRST_LISTS: usize = 2;
