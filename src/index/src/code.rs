@@ -274,6 +274,21 @@ impl Query {
         }
     }
 
+    /// How much less than the distance the bound of a leaf's first entry is, but for what little the codes err.
+    pub(crate) fn slack(&self, leaf: &Leaf<'_>) -> f32 {
+        if leaf.is_empty() {
+            return 0.0;
+        }
+        let factor = |k| leaf.factor(0, k);
+        let slack = match self.bound {
+            Bound::Cosine { base, weight, .. } => 1.0 - base + factor(1) * weight,
+            Bound::InnerProduct { residual, norm, .. } => factor(1) * residual + factor(2) * norm,
+            Bound::L2 { residual, .. } => factor(1) + residual as f32,
+            Bound::Nothing | Bound::Open => 0.0,
+        };
+        if slack.is_finite() { slack } else { 0.0 }
+    }
+
     /// Writes for every entry of a leaf of this dimension a number that its distance is not below; NaN where the distance
     /// is NaN.
     pub fn bounds(&mut self, kernels: &Kernels, leaf: &Leaf<'_>, out: &mut Vec<f32>) {
