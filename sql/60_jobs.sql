@@ -639,14 +639,16 @@ declare
   memories constant jsonb := extraction -> 'memories';
   inline constant boolean := jsonb_array_length(memories) <= (project_setting('inline_embedding_limit') #>> '{}')::integer;
   more constant boolean := jsonb_array_length(memories) > this.applied + _apply_batch();
+  part jsonb := extraction;
   outcome jsonb;
 begin
-  outcome := _apply_extraction(this.subject_key,
-    extraction || jsonb_build_object(
+  if more or this.applied > 0 then
+    part := extraction || jsonb_build_object(
       'fields', case this.applied when 0 then extraction -> 'fields' else '[]' end,
       'memories', (select coalesce(jsonb_agg(m.value order by m.ordinality), '[]') from jsonb_array_elements(memories) with ordinality m
-                   where m.ordinality > this.applied and m.ordinality <= this.applied + _apply_batch())),
-    this.id, source_type, source_document, conversation, inline);
+                   where m.ordinality > this.applied and m.ordinality <= this.applied + _apply_batch()));
+  end if;
+  outcome := _apply_extraction(this.subject_key, part, this.id, source_type, source_document, conversation, inline);
   if not inline and not more then
     perform _embed_later(this.subject_key);
   end if;
