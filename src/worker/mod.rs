@@ -179,10 +179,7 @@ impl Statements {
         use pg_sys::BuiltinOid::{INT4OID, JSONBOID, UUIDARRAYOID, UUIDOID};
         Statements {
             claim: prepare("select key, job_id from memory_profile._job_claim($1)", &[INT4OID]),
-            read: prepare(
-                "select found_in_text from memory_profile._job_read($1, $2)",
-                &[UUIDARRAYOID, UUIDARRAYOID],
-            ),
+            read: prepare("select found_in_text from memory_profile._job_read($1, $2)", &[UUIDARRAYOID, UUIDARRAYOID]),
             run: prepare("select memory_profile._job_run($1, $2, $3)", &[UUIDOID, UUIDOID, JSONBOID]),
         }
     }
