@@ -21,7 +21,7 @@ struct Cached {
     path: PathBuf,
     model: Model,
     scratch: Scratch,
-    /// Texts that are about to be written, by what was made of them.
+    /// What was made of texts that are about to be written.
     ahead: HashMap<String, Passage>,
 }
 

@@ -30,8 +30,8 @@ const RESTART: Duration = Duration::from_secs(5);
 /// How often a worker that has nothing else to do expires and purges memories. Nothing depends on when.
 const MAINTENANCE: Duration = Duration::from_secs(60);
 
-/// The most jobs that a worker claims at once: what is done for the first time after a text was encoded takes a third longer,
-/// and with so many there is little of it left; all of them are run before it claims again.
+/// The most jobs that a worker claims at once. The encoder leaves nothing else in the processor's caches, so with all of their
+/// texts encoded together everything else is fetched again once for all of them; another worker can have none of them meanwhile.
 const MAX_CLAIMED: usize = 8;
 
 /// How long a job worker that is busy lets those wait who listen.
