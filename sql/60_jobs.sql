@@ -244,8 +244,8 @@ begin
 end
 $$;
 
--- Memories that one run of an embed job gives vectors to, under half a second of work: as long as it holds the subject's
--- lock, other writers of the subject wait, and so do the jobs of others where one process runs them all.
+-- Memories that one run of an embed job gives vectors to, under half a second of work: as long as it takes, the jobs of others
+-- wait where one process runs them all. Writers of the subject do not: the texts are encoded before its lock is taken.
 create function _embed_batch() returns integer
 language sql immutable parallel safe
 as $$
