@@ -129,7 +129,7 @@ begin
   select e.embedding into stored from memory_embedding e
   where e.subject_key = known.subject_key and e.model_id = model and e.memory_id = known.id;
   return case when stored is not null then
-    1 - (stored operator(memory_profile.<=>) (select e.embedding from _encode(_cosine_with.content) e)::real[]::halfvec) end;
+    1 - (stored operator(memory_profile.<=>) (select e.embedding from _encode(_cosine_with.content) e)) end;
 end
 $$;
 

@@ -19,12 +19,13 @@ use std::ptr::{self, NonNull};
 use std::slice;
 
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
-use pgrx::datum::{Datum, FromDatum};
+use pgrx::datum::{Datum, FromDatum, IntoDatum};
 use pgrx::nullable::Nullable;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
+use pgrx::wrappers::regtypein;
 use pgrx::{
     PgSqlErrorCode, function_name, pg_sys, set_varsize_4b, varatt_is_1b, varatt_is_1b_e, varatt_is_4b_u, vardata_any,
     varsize_4b, varsize_any_exhdr,
@@ -299,6 +300,16 @@ unsafe impl<E: Element> BoxRet for DenseBuf<E> {
     unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
         // SAFETY: as above.
         unsafe { fcinfo.return_raw_datum(self.header.as_ptr().into()) }
+    }
+}
+
+impl<E: Element> IntoDatum for DenseBuf<E> {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        Some(self.header.as_ptr().into())
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        regtypein(&format!("memory_profile.{}", E::KIND))
     }
 }
 

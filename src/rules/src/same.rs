@@ -167,7 +167,17 @@ impl Statement {
 
     /// The gists of statements that this one may be a detail of: of its beginnings.
     pub fn gists_of_beginnings(&self) -> Vec<i64> {
-        (MIN_EXTENDED..self.words.len()).map(|end| gist_of(&self.words[..end])).collect()
+        let stems: Vec<String> = self.words.iter().map(|word| stem(&word.text)).collect();
+        // Each beginning has one stem more than the one before, put in its place among the sorted.
+        let mut sorted: Vec<&str> = Vec::with_capacity(stems.len());
+        let mut gists = Vec::new();
+        for stem in stems.iter().take(stems.len().saturating_sub(1)) {
+            sorted.insert(sorted.partition_point(|other| *other <= stem.as_str()), stem);
+            if sorted.len() >= MIN_EXTENDED {
+                gists.push(gist_of_sorted(&sorted));
+            }
+        }
+        gists
     }
 
     /// How this statement, the new one, stands to a known one.
@@ -324,8 +334,13 @@ fn stem(word: &str) -> String {
 
 /// The hash of the sorted stems, each with a zero behind it: stored in the database, so it stays as it is.
 fn gist_of(words: &[Word]) -> i64 {
-    let mut stems: Vec<String> = words.iter().map(|word| stem(&word.text)).collect();
-    stems.sort_unstable();
+    let stems: Vec<String> = words.iter().map(|word| stem(&word.text)).collect();
+    let mut sorted: Vec<&str> = stems.iter().map(String::as_str).collect();
+    sorted.sort_unstable();
+    gist_of_sorted(&sorted)
+}
+
+fn gist_of_sorted(stems: &[&str]) -> i64 {
     long_hash(&stems.iter().flat_map(|stem| [stem, "\0"]).collect::<String>()).cast_signed()
 }
 
