@@ -59,6 +59,8 @@ pub(super) struct Voice {
     pub(super) setting: Setting,
     /// A leading pronoun means the subject.
     pub(super) known: bool,
+    /// Another turn that says whom a pronoun means.
+    pub(super) context: Option<Range<usize>>,
 }
 
 /// Learns fields and memories from a text.
@@ -131,9 +133,12 @@ pub(super) fn learn(input: &Input<'_>) -> Extraction {
     let mut memories = learner.memories;
     for memory in &mut memories {
         // The spans of the turns ascend and do not overlap.
-        let at = source.messages.partition_point(|turn| turn.span.end < memory.evidence.end);
-        let said = source.messages.get(at).is_some_and(|turn| turn.span.start <= memory.evidence.start);
-        memory.message = said.then_some(at);
+        let turn_of = |place: &Range<usize>| {
+            let at = source.messages.partition_point(|turn| turn.span.end < place.end);
+            source.messages.get(at).filter(|turn| turn.span.start <= place.start).map(|_| at)
+        };
+        memory.message = turn_of(&memory.evidence);
+        memory.context_message = memory.context.as_ref().and_then(turn_of);
     }
     Extraction { fields, memories, messages: source.messages, notes }
 }
@@ -142,12 +147,14 @@ impl Learner<'_> {
     fn unit(&mut self, unit: &Unit<'_>, input: &Input<'_>) {
         match unit {
             Unit::Prose { text, place, speaker, date, setting } => {
+                let span = place.span(&(0..text.len()));
                 let mut voice = Voice {
                     name: self.name.clone(),
                     date: date.unwrap_or(self.now),
                     own: true,
                     setting: *setting,
                     known: matches!(setting, Setting::Text | Setting::List) && naming::is_description(input),
+                    context: None,
                 };
                 match speaker {
                     Speaker::Subject => {}
@@ -157,12 +164,12 @@ impl Learner<'_> {
                     }
                     Speaker::Other(name) => {
                         self.talk = Talk::default();
-                        return self.talk.hand_over(self.book, name.as_deref(), text);
+                        return self.talk.hand_over(self.book, name.as_deref(), text, &span);
                     }
                 }
                 self.talk.take_up(voice.name.as_deref());
                 self.prose(text, place, &mut voice);
-                self.talk.hand_over(self.book, voice.name.as_deref(), text);
+                self.talk.hand_over(self.book, voice.name.as_deref(), text, &span);
             }
             Unit::Pair { key, value, span } => self.pair(key, value, span),
             Unit::Item { heading, text, span } => self.item(heading, text, span),
@@ -226,8 +233,9 @@ impl Learner<'_> {
             let clause = &clause[gate::trimmed(self.book, clause)];
             self.talk.dateline(self.book, clause, dates::day_of(voice.date));
             let resolved = if known { None } else { self.talk.resolved(clause) };
+            let (resolved, context) = resolved.unzip();
             let clause = resolved.as_deref().unwrap_or(clause);
-            let mine = self.clause(clause, span, &Voice { known, ..voice.clone() });
+            let mine = self.clause(clause, span, &Voice { known, context: context.flatten(), ..voice.clone() });
             self.talk.hear(self.book, clause);
             known = mine.unwrap_or(known);
             about = about.or(mine);
@@ -400,7 +408,9 @@ impl Learner<'_> {
             event_date: None,
             forget_after: None,
             evidence: span.clone(),
+            context: voice.context.clone(),
             message: None,
+            context_message: None,
         };
         if !meaning.no_date {
             place_in_time(&mut memory, found, meaning);

@@ -126,6 +126,8 @@ pub(super) struct RuleBook {
     pub(super) of_listener: Regex,
     pub(super) to_listener: Regex,
     pub(super) empty: Patterns,
+    /// Clauses that say too little, unless they answer.
+    pub(super) brief: Patterns,
     pub(super) thin: HashSet<String>,
     pub(super) antecedent: Vec<Regex>,
     pub(super) thing: Vec<Regex>,
@@ -290,6 +292,7 @@ impl RuleBook {
             of_listener: any_of("oflistener"),
             to_listener: any_of("tolistener"),
             empty: Patterns(patterns("empty")),
+            brief: Patterns(patterns("brief")),
             thin: sections.words("thin"),
             antecedent: patterns("antecedent"),
             thing: patterns("thing"),
@@ -359,6 +362,8 @@ pub(super) struct Wording {
     /// What the subject said, and of what.
     pub(super) said: String,
     pub(super) said_of: String,
+    /// What the subject answered to a question, in a language that can tell what answers one.
+    pub(super) answered: Option<String>,
     /// The word that joins the last two of a list.
     pub(super) and: String,
 }
@@ -375,6 +380,7 @@ impl Wording {
             pairs: of("pairs", "{S}'s {k}: {v}"),
             activity: of("activity", "{S}'s activity: {v}"),
             said: of("said", "{S} said: {v}"),
+            answered: said.get("answered").cloned(),
             said_of: of("said of", "{S} said of {t}: {v}"),
             and: format!(" {} ", of("and", "and")),
         }
