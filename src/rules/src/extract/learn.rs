@@ -256,7 +256,12 @@ impl Learner<'_> {
         }
         let full = if voice.known { None } else { gate::completed(self.book, clause, voice.setting) };
         if let Some(refusal) = gate::refuse_clause(self.book, clause, full.is_some()) {
-            self.refuse(refusal);
+            // It is no fact, but among people it matters that it was said: advice, a wish, what somebody else said.
+            if voice.setting == Setting::People && refusal != Refusal::Question {
+                self.remark(clause, span, voice, refusal == Refusal::Request);
+            } else {
+                self.refuse(refusal);
+            }
             return None;
         }
         let clause = full.as_deref().unwrap_or(clause);
@@ -272,7 +277,7 @@ impl Learner<'_> {
             }
             _ => {
                 let other = clause.split_whitespace().next().is_some_and(|w| w.starts_with(char::is_uppercase));
-                self.remark(clause, span, voice);
+                self.remark(clause, span, voice, false);
                 return (other && !self.book.not_other.found_in(clause)).then_some(false);
             }
         };
@@ -310,7 +315,7 @@ impl Learner<'_> {
             self.book.addressed.found_in(canonical) && talk::weight(self.book, canonical) < MIN_WEIGHT_TO_OTHERS;
         let core = &canonical[self.preface(canonical, &when)..];
         if aside && self.book.deictic.found_in(canonical) {
-            self.remark(canonical, span, voice);
+            self.remark(canonical, span, voice, false);
             return;
         }
         for rule in &self.book.rules {
@@ -337,7 +342,7 @@ impl Learner<'_> {
                 return;
             }
             if aside && !core.starts_with(SUBJECT) && rule.meaning.slot.is_none() && loose && too_thin(canonical) {
-                self.remark(canonical, span, voice);
+                self.remark(canonical, span, voice, false);
                 return;
             }
             let found = Found { rule, groups: &groups, value, canonical, when: &when, tense, today };
@@ -381,9 +386,8 @@ impl Learner<'_> {
             }
             _ => {
                 let text = dated(found.canonical, found.when, meaning.no_date);
-                let other = self.pair.as_ref().and_then(|pair| pair.iter().find(|one| Some(one.as_str()) != name));
-                let text = match other.filter(|_| voice.setting == Setting::People) {
-                    Some(other) => talk::named(self.book, &text, other),
+                let text = match self.listener(voice) {
+                    Some(listener) => talk::named(self.book, &text, listener),
                     None => text,
                 };
                 person::render(self.book, &text, name)
@@ -413,9 +417,15 @@ impl Learner<'_> {
             context_message: None,
         };
         if !meaning.no_date {
-            place_in_time(&mut memory, found, meaning);
+            place_in_time(&mut memory, found, meaning, self.now);
         }
         self.keep(memory);
+    }
+
+    /// Whom "you" means, in a conversation of two.
+    pub(super) fn listener(&self, voice: &Voice) -> Option<&str> {
+        let pair = self.pair.as_ref().filter(|_| voice.setting == Setting::People)?;
+        pair.iter().map(String::as_str).find(|one| Some(*one) != voice.name.as_deref())
     }
 
     /// The slot under which a second value contradicts the first; `None` where a person has many.
@@ -464,8 +474,9 @@ struct Found<'a> {
     today: Date,
 }
 
-/// Gives a memory the time of its sentence; what lies ahead is an event that is forgotten when it is over.
-fn place_in_time(memory: &mut Memory, found: &Found<'_>, meaning: &Meaning) {
+/// Gives a memory the time of its sentence; what lies ahead is an event that is forgotten when it is over. What is over by
+/// now, as in a conversation of long ago, was planned, and stays.
+fn place_in_time(memory: &mut Memory, found: &Found<'_>, meaning: &Meaning, now: i64) {
     let Some(when) = found.when.first() else { return };
     let ahead = found.tense == Tense::Future && when.end >= found.today;
     let whole_past = when.end < found.today || found.tense == Tense::Past && when.start <= found.today;
@@ -475,7 +486,7 @@ fn place_in_time(memory: &mut Memory, found: &Found<'_>, meaning: &Meaning) {
     if ahead && (!memory.is_static || memory.slot.is_none()) {
         memory.is_static = false;
         memory.kind = Kind::Event;
-        memory.forget_after = Some(dates::after(when.end));
+        memory.forget_after = Some(dates::after(when.end)).filter(|end| *end > now);
     }
 }
 

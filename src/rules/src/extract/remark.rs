@@ -15,6 +15,9 @@ use super::{Kind, Memory, dates, person, talk};
 /// How much a remark on the world at large must say beside something learned; any other must say anything.
 const MIN_WEIGHT_GENERAL: usize = 2;
 
+/// How much a remark to the listener must say.
+const MIN_WEIGHT_TO_LISTENER: usize = 4;
+
 /// How much the remarks of a turn must say together when nothing was learned from it.
 const MIN_WEIGHT_ALONE: usize = 4;
 
@@ -30,8 +33,8 @@ pub(super) struct Remark {
 }
 
 impl Learner<'_> {
-    /// Notes a clause that is not about its speaker.
-    pub(super) fn remark(&mut self, clause: &str, span: &Range<usize>, voice: &Voice) {
+    /// Notes a clause that is not about its speaker, or asks the listener for something.
+    pub(super) fn remark(&mut self, clause: &str, span: &Range<usize>, voice: &Voice, asks: bool) {
         let book = self.book;
         if matches!(voice.setting, Setting::Text | Setting::List) || voice.known {
             return;
@@ -46,7 +49,11 @@ impl Learner<'_> {
         let general = !answers && self.is_general(clause);
         let least = if general { MIN_WEIGHT_GENERAL } else { 1 };
         let empty = book.empty.found_in(clause) || !answers && book.brief.found_in(clause);
-        if book.addressed.found_in(clause) || empty || weight < least {
+        // What is said to "you" is mostly courtesy, and in a conversation of more than two it is not known to whom.
+        let addressed = book.addressed.found_in(clause);
+        let listener = self.listener(voice).filter(|_| addressed || asks).map(str::to_owned);
+        let least = if addressed { MIN_WEIGHT_TO_LISTENER } else { least };
+        if addressed && listener.is_none() || empty || weight < least {
             return self.refuse(Refusal::SmallTalk);
         }
         let today = dates::day_of(voice.date);
@@ -55,10 +62,12 @@ impl Learner<'_> {
         let said = dated(clause, &when, false);
         let asked = if answers { self.talk.answered() } else { None };
         let more = asked.as_ref().map_or(usize::from(thing.is_some()), |asked| asked.weight.min(MAX_WEIGHT_OF_QUESTION));
-        let (canonical, context) = match (thing, asked.zip(book.wording.answered.as_ref())) {
-            (Some((thing, turn)), _) => (book.wording.said_of.replace("{t}", &thing), turn),
-            (None, Some((asked, answered))) => (answered.replace("{q}", &asked.words), Some(asked.turn)),
-            (None, None) => (book.wording.said.clone(), None),
+        let wording = &book.wording;
+        let (canonical, context) = match (thing, asked.zip(wording.answered.as_ref()), listener) {
+            (Some((thing, turn)), ..) => (wording.said_of.replace("{t}", &thing), turn),
+            (None, Some((asked, answered)), _) => (answered.replace("{q}", &asked.words), Some(asked.turn)),
+            (None, None, Some(listener)) => (wording.said_to.replace("{o}", &listener), None),
+            (None, None, None) => (wording.said.clone(), None),
         };
         let canonical = canonical.replace("{S}", &SUBJECT.to_string()).replace("{v}", &said);
         let ahead = when.first().filter(|when| tense == dates::Tense::Future && when.end >= today);
@@ -75,7 +84,7 @@ impl Learner<'_> {
             confidence: 0.5,
             importance: 0.25,
             event_date: ahead.or(over).map(|when| dates::micros_of(when.start)),
-            forget_after: ahead.map(|when| dates::after(when.end)),
+            forget_after: ahead.map(|when| dates::after(when.end)).filter(|end| *end > self.now),
             evidence: span.clone(),
             context: context.or_else(|| voice.context.clone()),
             message: None,

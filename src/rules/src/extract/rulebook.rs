@@ -359,9 +359,10 @@ pub(super) struct Wording {
     pub(super) pairs: String,
     /// What was recorded of the subject.
     pub(super) activity: String,
-    /// What the subject said, and of what.
+    /// What the subject said, of what, and to whom.
     pub(super) said: String,
     pub(super) said_of: String,
+    pub(super) said_to: String,
     /// What the subject answered to a question, in a language that can tell what answers one.
     pub(super) answered: Option<String>,
     /// The word that joins the last two of a list.
@@ -380,6 +381,7 @@ impl Wording {
             pairs: of("pairs", "{S}'s {k}: {v}"),
             activity: of("activity", "{S}'s activity: {v}"),
             said: of("said", "{S} said: {v}"),
+            said_to: of("said to", "{S} said to {o}: {v}"),
             answered: said.get("answered").cloned(),
             said_of: of("said of", "{S} said of {t}: {v}"),
             and: format!(" {} ", of("and", "and")),
