@@ -30,7 +30,14 @@ impl Learner<'_> {
     }
 
     fn voice_of(&self, part: &Part, setting: Setting, known: bool) -> Voice {
-        Voice { name: part.name.clone(), date: self.now, own: part.own, setting, known: known && part.own, context: None }
+        Voice {
+            name: part.name.clone(),
+            date: self.now,
+            own: part.own,
+            setting,
+            known: known && part.own,
+            context: None,
+        }
     }
 
     /// Whether a name is part of the one under which the subject was known beforehand.

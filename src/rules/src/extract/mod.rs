@@ -38,6 +38,8 @@ mod attribution;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod dialogue;
+#[cfg(test)]
 mod tests;
 
 use std::ops::Range;

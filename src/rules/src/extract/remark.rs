@@ -48,7 +48,8 @@ impl Learner<'_> {
         let answers = may_answer && self.talk.asks() > 0;
         let general = !answers && self.is_general(clause);
         let least = if general { MIN_WEIGHT_GENERAL } else { 1 };
-        let empty = book.empty.found_in(clause) || !answers && book.brief.found_in(clause);
+        let brief = !answers && !(thing.is_some() && self.talk.answers()) && book.brief.found_in(clause);
+        let empty = brief || book.empty.found_in(clause);
         // What is said to "you" is mostly courtesy, and in a conversation of more than two it is not known to whom.
         let addressed = book.addressed.found_in(clause);
         let listener = self.listener(voice).filter(|_| addressed || asks).map(str::to_owned);
@@ -61,7 +62,8 @@ impl Learner<'_> {
         let when = dates::find(book, clause, today, tense);
         let said = dated(clause, &when, false);
         let asked = if answers { self.talk.answered() } else { None };
-        let more = asked.as_ref().map_or(usize::from(thing.is_some()), |asked| asked.weight.min(MAX_WEIGHT_OF_QUESTION));
+        let more =
+            asked.as_ref().map_or(usize::from(thing.is_some()), |asked| asked.weight.min(MAX_WEIGHT_OF_QUESTION));
         let wording = &book.wording;
         let (canonical, context) = match (thing, asked.zip(wording.answered.as_ref()), listener) {
             (Some((thing, turn)), ..) => (wording.said_of.replace("{t}", &thing), turn),
