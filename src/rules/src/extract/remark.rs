@@ -43,7 +43,7 @@ impl Learner<'_> {
         // A pronoun points back, and so does an answer that is no sentence.
         let (deictic, whole) = (book.deictic.found_in(clause), book.finite.found_in(clause));
         let points_back = deictic || self.talk.answers() && !whole;
-        let thing = if points_back { self.talk.thing(book) } else { None };
+        let thing = if points_back { self.talk.thing(book, clause) } else { None };
         let may_answer = book.wording.answered.is_some() && thing.is_none() && (deictic || !whole);
         let answers = may_answer && self.talk.asks() > 0;
         let general = !answers && self.is_general(clause);

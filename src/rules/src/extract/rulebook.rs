@@ -126,6 +126,9 @@ pub(super) struct RuleBook {
     pub(super) of_listener: Regex,
     pub(super) to_listener: Regex,
     pub(super) empty: Patterns,
+    /// Clauses that begin with a pronoun of several, and nouns that it may stand for.
+    pub(super) many: Patterns,
+    pub(super) plural: Patterns,
     /// Clauses that say too little, unless they answer.
     pub(super) brief: Patterns,
     pub(super) thin: HashSet<String>,
@@ -292,6 +295,8 @@ impl RuleBook {
             of_listener: any_of("oflistener"),
             to_listener: any_of("tolistener"),
             empty: Patterns(patterns("empty")),
+            many: Patterns(patterns("many")),
+            plural: Patterns(patterns("plural")),
             brief: Patterns(patterns("brief")),
             thin: sections.words("thin"),
             antecedent: patterns("antecedent"),

@@ -220,9 +220,13 @@ impl Talk {
         Some((format!("{}{verb} {rest}", mention.words), mention.turn.clone()))
     }
 
-    /// The thing that "it" or "this" may mean, as a canonical phrase, and the turn that speaks of it if it was one before.
-    pub(super) fn thing(&self, book: &RuleBook) -> Option<(String, Option<Range<usize>>)> {
+    /// The thing that "it" or "this" in a clause may mean, as a canonical phrase, and the turn that speaks of it if it was
+    /// one before.
+    pub(super) fn thing(&self, book: &RuleBook, clause: &str) -> Option<(String, Option<Range<usize>>)> {
         let Mention { words, turn, .. } = self.thing.as_ref()?;
+        if book.many.found_in(clause) && !book.plural.found_in(words) {
+            return None;
+        }
         let canonical = person::first_person(book, words).map(|text| {
             text.strip_prefix(&format!("{SUBJECT}'s ")).map_or_else(|| text.clone(), |rest| format!("their {rest}"))
         });
@@ -300,7 +304,8 @@ mod tests {
             ("This necklace is special to me", "this necklace"),
         ] {
             talk.hear(book, clause);
-            assert_eq!(talk.thing(book), Some((thing.to_owned(), None)));
+            assert_eq!(talk.thing(book, "They are old"), None);
+            assert_eq!(talk.thing(book, "It is old"), Some((thing.to_owned(), None)));
         }
     }
 
