@@ -54,7 +54,8 @@ call run_jobs();
 select sequence, context_sequence, aside, content from memory where subject_key = subject_key('sl_eva') order by ordinal;
 select memory from memory_search('sl_eva', 'How did they like the cold?', 0, max_results => 1);
 create temporary table carried as select profile_export('sl_eva') as data;
-select count(profile_erase('sl_eva')), count(profile_import('sl_eva', data)) from carried;
+select count(profile_erase('sl_eva')) as erased;
+select count(profile_import(data)) as imported from carried;
 select sequence, context_sequence from memory where subject_key = subject_key('sl_eva') and context_sequence is not null;
 
 select count(profile_erase(external_id)) from subject where external_id like 'sl\_%';
