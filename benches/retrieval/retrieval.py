@@ -85,8 +85,8 @@ class Budget:
             self.words = sum(length for _, length in rows[:10])
         of_rows = {turn for turns, _ in rows[:10] for turn in turns}
         of_words = None if self.words is None else metrics.within(rows, self.words)
-        share = lambda found: len(relevant & found) / len(relevant)  # noqa: E731
-        return share(of_rows), None if of_words is None else share(of_words)
+        of = [None if found is None else len(relevant & found) / len(relevant) for found in (of_rows, of_words)]
+        return of[0] or 0.0, of[1]
 
 
 @dataclass

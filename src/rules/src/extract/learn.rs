@@ -16,7 +16,9 @@ use super::remark::Remark;
 use super::rulebook::{Meaning, Rule, RuleBook, SUBJECT, groups_of};
 use super::source::{self, Place, Setting, Speaker, Unit};
 use super::talk::{self, Talk};
-use super::{Extraction, Input, Kind, MAX_CONFIDENCE, MAX_INPUT_BYTES, MAX_MEMORIES, Memory, naming, sentence};
+use super::{
+    Extraction, Input, Kind, MAX_CONFIDENCE, MAX_INPUT_BYTES, MAX_MEMORIES, Memory, Message, naming, sentence,
+};
 
 /// What is said to "you" must say this much besides.
 const MIN_WEIGHT_TO_OTHERS: usize = 3;
@@ -132,15 +134,16 @@ pub(super) fn learn(input: &Input<'_>) -> Extraction {
     }
     let mut memories = learner.memories;
     for memory in &mut memories {
-        // The spans of the turns ascend and do not overlap.
-        let turn_of = |place: &Range<usize>| {
-            let at = source.messages.partition_point(|turn| turn.span.end < place.end);
-            source.messages.get(at).filter(|turn| turn.span.start <= place.start).map(|_| at)
-        };
-        memory.message = turn_of(&memory.evidence);
-        memory.context_message = memory.context.as_ref().and_then(turn_of);
+        memory.message = turn_of(&source.messages, &memory.evidence);
+        memory.context_message = memory.context.as_ref().and_then(|place| turn_of(&source.messages, place));
     }
     Extraction { fields, memories, messages: source.messages, notes }
+}
+
+/// The turn that a place lies in. The spans of the turns ascend and do not overlap.
+fn turn_of(turns: &[Message], place: &Range<usize>) -> Option<usize> {
+    let at = turns.partition_point(|turn| turn.span.end < place.end);
+    turns.get(at).filter(|turn| turn.span.start <= place.start).map(|_| at)
 }
 
 impl Learner<'_> {

@@ -48,7 +48,8 @@ impl Learner<'_> {
         let answers = may_answer && self.talk.asks() > 0;
         let general = !answers && self.is_general(clause);
         let least = if general { MIN_WEIGHT_GENERAL } else { 1 };
-        let brief = !answers && !(thing.is_some() && self.talk.answers()) && book.brief.found_in(clause);
+        let complete = answers || thing.is_some() && self.talk.answers();
+        let brief = !complete && book.brief.found_in(clause);
         let empty = brief || book.empty.found_in(clause);
         // What is said to "you" is mostly courtesy, and in a conversation of more than two it is not known to whom.
         let addressed = book.addressed.found_in(clause);
