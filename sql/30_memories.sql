@@ -30,6 +30,7 @@ create table memory (
   speaker text,
   conversation_id text,
   sequence integer,
+  context_sequence integer,
   event_date timestamptz,
   seen_count integer not null default 1,
   last_seen_at timestamptz not null default now(),
@@ -49,6 +50,7 @@ create table memory (
 );
 comment on table memory is 'What is known about each subject, with every earlier version';
 comment on column memory.field_key is 'The profile field that a memory of kind profile_field states';
+comment on column memory.context_sequence is 'Another turn of the conversation whose words it holds: the question that it answers, or where somebody or something is named that it speaks of';
 comment on column memory.slot is 'What it says of which there is one, such as home or employer: a second value contradicts the first';
 comment on column memory.gist is 'A hash that statements share that say the same or contradict each other';
 comment on column memory.aside is 'Said by the subject or another speaker, of other things: found by a search, and no part of the profile';

@@ -38,6 +38,8 @@ mod attribution;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod dialogue;
+#[cfg(test)]
 mod tests;
 
 use std::ops::Range;
@@ -155,8 +157,12 @@ pub struct Memory {
     pub forget_after: Option<i64>,
     /// Where it was said: bytes of the input.
     pub evidence: Range<usize>,
+    /// Another turn whose words it holds: the question that it answers, or where a pronoun's person or thing is named.
+    pub context: Option<Range<usize>>,
     /// The turn it was said in, counted in [`Extraction::messages`].
     pub message: Option<usize>,
+    /// That other turn, counted the same way.
+    pub context_message: Option<usize>,
 }
 
 /// Who speaks in a turn.

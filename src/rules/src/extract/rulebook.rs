@@ -126,6 +126,11 @@ pub(super) struct RuleBook {
     pub(super) of_listener: Regex,
     pub(super) to_listener: Regex,
     pub(super) empty: Patterns,
+    /// Clauses that begin with a pronoun of several, and nouns that it may stand for.
+    pub(super) many: Patterns,
+    pub(super) plural: Patterns,
+    /// Clauses that say too little, unless they answer.
+    pub(super) brief: Patterns,
     pub(super) thin: HashSet<String>,
     pub(super) antecedent: Vec<Regex>,
     pub(super) thing: Vec<Regex>,
@@ -290,6 +295,9 @@ impl RuleBook {
             of_listener: any_of("oflistener"),
             to_listener: any_of("tolistener"),
             empty: Patterns(patterns("empty")),
+            many: Patterns(patterns("many")),
+            plural: Patterns(patterns("plural")),
+            brief: Patterns(patterns("brief")),
             thin: sections.words("thin"),
             antecedent: patterns("antecedent"),
             thing: patterns("thing"),
@@ -356,9 +364,12 @@ pub(super) struct Wording {
     pub(super) pairs: String,
     /// What was recorded of the subject.
     pub(super) activity: String,
-    /// What the subject said, and of what.
+    /// What the subject said, of what, and to whom.
     pub(super) said: String,
     pub(super) said_of: String,
+    pub(super) said_to: String,
+    /// What the subject answered to a question, in a language that can tell what answers one.
+    pub(super) answered: Option<String>,
     /// The word that joins the last two of a list.
     pub(super) and: String,
 }
@@ -375,6 +386,8 @@ impl Wording {
             pairs: of("pairs", "{S}'s {k}: {v}"),
             activity: of("activity", "{S}'s activity: {v}"),
             said: of("said", "{S} said: {v}"),
+            said_to: of("said to", "{S} said to {o}: {v}"),
+            answered: said.get("answered").cloned(),
             said_of: of("said of", "{S} said of {t}: {v}"),
             and: format!(" {} ", of("and", "and")),
         }
