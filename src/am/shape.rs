@@ -110,7 +110,10 @@ impl Shape {
             }
             let shape = Self::of_new(relation);
             let meta = checked(relation, Store::new(relation).meta());
-            if meta != shape.meta() {
+            // A column may cease to declare its dimensions (`ALTER COLUMN … TYPE vector`), for which PostgreSQL does not
+            // rebuild the index: entries know how long they are, so it stays good.
+            let undeclared = Meta { dimensions: 0, ..meta };
+            if meta != shape.meta() && undeclared != shape.meta() {
                 checked(relation, Err(index::Fault::Damaged { block: 0, what: "it does not fit the definition" }))
             }
             let cached = pg_sys::MemoryContextAlloc((*relation).rd_indexcxt, size_of::<Self>()).cast::<Self>();

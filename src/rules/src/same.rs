@@ -146,7 +146,15 @@ impl Statement {
                     at += length;
                     continue;
                 }
-                (_, Some((wording, length))) => (wording.as_str(), length),
+                (_, Some((wording, length))) => match wording.strip_prefix("not ") {
+                    // "Does not hate" is less than to like, and another denial of it says nothing that can be compared.
+                    Some(_) if denial.is_some() => return None,
+                    Some(denied) => {
+                        denial = Some(Denial::Not);
+                        (denied, length)
+                    }
+                    None => (wording.as_str(), length),
+                },
                 _ => (rest[0].as_str(), 1),
             };
             at += length;
@@ -216,6 +224,13 @@ fn is_turn(text: &str) -> bool {
         name.split_whitespace().count() <= 3
             && name.chars().all(|c| c.is_alphanumeric() || matches!(c, ' ' | '.' | '-' | '_'))
     })
+}
+
+/// A phrase in the words that stand for all that mean the same: "colour" and "color", "film" and "movie".
+pub(crate) fn plain_words(phrase: &str) -> String {
+    let plain = Statement::read(phrase, None).filter(|statement| statement.denial.is_none());
+    let words = plain.map(|plain| plain.words.into_iter().map(|word| word.text).collect::<Vec<_>>().join(" "));
+    words.unwrap_or_else(|| phrase.to_lowercase())
 }
 
 /// Whether two values of a slot are one: letter case, punctuation, articles and what follows a comma aside.

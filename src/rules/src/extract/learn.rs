@@ -8,6 +8,7 @@ use std::ops::Range;
 use jiff::civil::Date;
 use regex::Captures;
 
+use super::correction::Said;
 use super::dates::{self, Tense, When};
 use super::fields::{self, Fields};
 use super::gate::{self, Refusal};
@@ -19,6 +20,7 @@ use super::talk::{self, Talk};
 use super::{
     Extraction, Input, Kind, MAX_CONFIDENCE, MAX_INPUT_BYTES, MAX_MEMORIES, Memory, Message, naming, sentence,
 };
+use crate::same::plain_words;
 
 /// What is said to "you" must say this much besides.
 const MIN_WEIGHT_TO_OTHERS: usize = 3;
@@ -48,6 +50,8 @@ pub(super) struct Learner<'a> {
     /// The two who speak, when they are two: what one says to "you" is said to the other.
     pub(super) pair: Option<[String; 2]>,
     pub(super) remarks: Vec<Remark>,
+    /// What may still be corrected.
+    pub(super) said: Option<Said>,
     pub(super) full: bool,
 }
 
@@ -108,6 +112,7 @@ pub(super) fn learn(input: &Input<'_>) -> Extraction {
         people,
         pair,
         remarks: Vec::new(),
+        said: None,
         full: false,
     };
     // A text in the third person names its subject without saying "my name is".
@@ -166,6 +171,7 @@ impl Learner<'_> {
                         voice.name = Some(name.clone());
                     }
                     Speaker::Other(name) => {
+                        self.asked_back(text);
                         self.talk = Talk::default();
                         return self.talk.hand_over(self.book, name.as_deref(), text, &span);
                     }
@@ -189,7 +195,7 @@ impl Learner<'_> {
 
     pub(super) fn prose(&mut self, text: &str, place: &Place, voice: &mut Voice) {
         let ranges = sentence::sentences_of(self.book, text);
-        let before = self.memories.len();
+        let mut before = self.memories.len();
         for (at, range) in ranges.iter().enumerate() {
             let taken_back = ranges.get(at + 1).map(|next| &text[next.clone()]);
             if taken_back.is_some_and(|next| next.len() < 25 && self.book.sarcasm.found_in(next)) {
@@ -210,7 +216,24 @@ impl Learner<'_> {
             if !self.heard.insert(hash(&clean, voice)) {
                 continue;
             }
+            let corrected = self.corrected(&clean, voice.name.as_deref());
+            let clean = match corrected {
+                Some((meant, taken_back)) => {
+                    before -= taken_back.len().min(before.saturating_sub(taken_back.start));
+                    for memory in self.memories.drain(taken_back) {
+                        self.seen.remove(&memory.content.to_lowercase());
+                    }
+                    meant
+                }
+                None => clean,
+            };
+            let taught = self.memories.len();
             let known = self.sentence(&clean, &span, voice);
+            self.said = (self.memories.len() > taught).then(|| Said {
+                text: clean,
+                speaker: voice.name.clone(),
+                memories: taught..self.memories.len(),
+            });
             if matches!(voice.setting, Setting::Text | Setting::List) {
                 voice.known = known.unwrap_or(voice.known);
             }
@@ -348,7 +371,8 @@ impl Learner<'_> {
                 self.remark(canonical, span, voice, false);
                 return;
             }
-            let found = Found { rule, groups: &groups, value, canonical, when: &when, tense, today };
+            let found =
+                Found { rule, groups: &groups, value, canonical, when: &when, tense, today, until: &self.book.until };
             self.learned(&found, span, voice);
             if !rule.meaning.also {
                 return;
@@ -435,7 +459,7 @@ impl Learner<'_> {
     fn single_slot(&self, slot: &str, groups: &Captures<'_>) -> Option<String> {
         let kin = groups.name("k").map(|m| m.as_str().to_lowercase());
         match (slot, kin) {
-            ("favorite", Some(what)) => Some(format!("favorite.{}", what.trim())),
+            ("favorite", Some(what)) => Some(format!("favorite.{}", plain_words(what.trim()))),
             ("relation", Some(kin)) => self.book.single_kin.contains(&kin).then(|| format!("relation.{kin}")),
             _ => self.book.single.contains(slot).then(|| slot.to_owned()),
         }
@@ -475,6 +499,8 @@ struct Found<'a> {
     when: &'a [When],
     tense: Tense,
     today: Date,
+    /// Words between the ends of a span of time.
+    until: &'a HashSet<String>,
 }
 
 /// Gives a memory the time of its sentence; what lies ahead is an event that is forgotten when it is over. What is over by
@@ -489,7 +515,13 @@ fn place_in_time(memory: &mut Memory, found: &Found<'_>, meaning: &Meaning, now:
     if ahead && (!memory.is_static || memory.slot.is_none()) {
         memory.is_static = false;
         memory.kind = Kind::Event;
-        memory.forget_after = Some(dates::after(when.end)).filter(|end| *end > now);
+        // "From 1 June to 15 June" is over after the fifteenth.
+        let last = found.when.windows(2).take_while(|pair| {
+            let between = found.canonical.get(pair[0].span.end..pair[1].span.start).map(str::trim);
+            pair[0].end <= pair[1].start
+                && between.is_some_and(|word| word.is_empty() || found.until.contains(&word.to_lowercase()))
+        });
+        memory.forget_after = Some(dates::after(last.last().map_or(when.end, |pair| pair[1].end))).filter(|end| *end > now);
     }
 }
 

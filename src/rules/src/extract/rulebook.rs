@@ -119,6 +119,9 @@ pub(super) struct RuleBook {
     pub(super) not_subjects: HashSet<String>,
     pub(super) units: HashMap<String, String>,
     pub(super) since: HashSet<String>,
+    /// Words between the ends of a span of time.
+    pub(super) until: HashSet<String>,
+    pub(super) correction: Vec<Regex>,
     pub(super) shown: Vec<Regex>,
     pub(super) finite: Patterns,
     pub(super) dateline: Patterns,
@@ -288,6 +291,8 @@ impl RuleBook {
             not_subjects: sections.words("notsubjects"),
             units: sections.pairs("units"),
             since: sections.words("since"),
+            until: sections.words("until"),
+            correction: patterns("correction"),
             shown: patterns("shown"),
             finite: Patterns(patterns("finite")),
             dateline: Patterns(patterns("dateline")),
