@@ -1,5 +1,14 @@
--- What the comparison with pgvector is made of.
+-- What the comparison with pgvector is made of. Variable `floor`: the library of benches/floor.c.
 CREATE SCHEMA bench;
+
+CREATE FUNCTION bench.nothing(memory_profile.vector, memory_profile.vector) RETURNS double precision
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS :'floor', 'nothing';
+CREATE FUNCTION bench.nothing(memory_profile.halfvec, memory_profile.halfvec) RETURNS double precision
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS :'floor', 'nothing';
+CREATE FUNCTION bench.reading(memory_profile.vector, memory_profile.vector) RETURNS double precision
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS :'floor', 'reading';
+CREATE FUNCTION bench.reading(memory_profile.halfvec, memory_profile.halfvec) RETURNS double precision
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS :'floor', 'reading';
 
 -- Numbers from 0 to 1 that are the same everywhere, which random() is not.
 CREATE FUNCTION bench.noise(n bigint) RETURNS real
@@ -29,19 +38,17 @@ BEGIN
 END
 $$;
 
--- Makes bench.compare(seconds): rounds of four scans of bench.sample, one that only touches the rows, one that calls a
--- function of the same form that looks at nothing, one with our operator and one with pgvector's, each round in another
--- order. Times are in nanoseconds per row. The function is the comparison of two integers, which are here the addresses
--- of two vectors; they differ, and false is the number 0.
+-- Makes bench.compare(seconds): rounds of five scans of bench.sample, one that only touches the rows, one that calls a
+-- function of the same form that looks at nothing, one with a function that reads the row and computes nothing, one with our
+-- operator and one with pgvector's, each round in another order. Times are in nanoseconds per row.
 CREATE PROCEDURE bench.make_comparison(type text, operator text)
 LANGUAGE plpgsql
 AS $make$
 BEGIN
-  EXECUTE format('CREATE OR REPLACE FUNCTION bench.nothing(memory_profile.%1$I, memory_profile.%1$I) RETURNS double precision
-    LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE AS ''int8eq''', type);
   EXECUTE format($definition$
     CREATE OR REPLACE FUNCTION bench.compare(seconds double precision)
-    RETURNS TABLE (touch double precision, nothing double precision, ours double precision, theirs double precision)
+    RETURNS TABLE (touch double precision, nothing double precision, reading double precision, ours double precision,
+                   theirs double precision)
     LANGUAGE plpgsql
     AS $$
     DECLARE
@@ -50,20 +57,22 @@ BEGIN
       rows bigint := (SELECT count(*) FROM bench.sample);
       finish timestamptz := clock_timestamp() + make_interval(secs => seconds);
       started timestamptz;
-      times double precision[] := '{0, 0, 0, 0}';
+      times double precision[] := '{0, 0, 0, 0, 0}';
       total double precision;
       round integer := 0;
       kind integer;
     BEGIN
       WHILE round < 6 OR clock_timestamp() < finish LOOP
-        FOR turn IN 0..3 LOOP
-          kind := (round + turn * (1 + 2 * (round %% 2))) %% 4;
+        FOR turn IN 0..4 LOOP
+          kind := (round + turn * (1 + round %% 4)) %% 5;
           started := clock_timestamp();
           IF kind = 0 THEN
             total := (SELECT count(embedding) FROM bench.sample);
           ELSIF kind = 1 THEN
             total := (SELECT sum(bench.nothing(embedding, our_query)) FROM bench.sample);
           ELSIF kind = 2 THEN
+            total := (SELECT sum(bench.reading(embedding, our_query)) FROM bench.sample);
+          ELSIF kind = 3 THEN
             total := (SELECT sum(embedding OPERATOR(memory_profile.%2$s) our_query) FROM bench.sample);
           ELSE
             total := (SELECT sum(embedding::pgvector.%1$I OPERATOR(pgvector.%2$s) their_query) FROM bench.sample);
@@ -73,8 +82,9 @@ BEGIN
         round := round + 1;
         touch := times[1];
         nothing := times[2];
-        ours := times[3];
-        theirs := times[4];
+        reading := times[3];
+        ours := times[4];
+        theirs := times[5];
         -- The first round plans the queries and fills the caches.
         IF round > 1 THEN RETURN NEXT; END IF;
       END LOOP;
