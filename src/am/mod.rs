@@ -14,10 +14,12 @@
 mod build;
 mod cost;
 mod divide;
+mod exact;
 mod functions;
 mod insert;
 mod options;
 mod parallel;
+mod rows;
 mod scan;
 mod shape;
 mod sorter;

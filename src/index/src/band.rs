@@ -18,8 +18,8 @@ const FIRST_LIMIT: usize = 512;
 const LAST_LIMIT: usize = 1 << 20;
 /// Rows that nearer bounds are computed for. They spare some rows a look into the table, which is worth that much time.
 const FINE_LIMIT: usize = 256;
-/// Rows that are known in advance.
-const AHEAD: usize = 8;
+/// Rows that are known in advance: at first, and later.
+const AHEAD: [usize; 2] = [8, 4];
 /// How much wider each band is than the one before.
 const GROWTH: usize = 16;
 
@@ -242,9 +242,10 @@ impl Band {
     }
 
     fn look_ahead(&mut self, expect: impl FnOnce(&[u64])) {
-        let (mut rows, mut count) = ([0; AHEAD], 0);
+        let (mut rows, mut count) = ([0; AHEAD[0]], 0);
         let mut last = self.last;
-        while count < AHEAD {
+        let wanted = AHEAD[usize::from(last.is_some())];
+        while count < wanted {
             match self.heap.pop() {
                 Some(Reverse(candidate)) if last == Some(candidate) => {}
                 Some(Reverse(candidate)) => {
