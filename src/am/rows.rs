@@ -20,7 +20,7 @@ use index::page::PAGE;
 use pgrx::pg_sys;
 
 use super::shape::{Kind, Shape, tid_of};
-use super::wal::{file_of, page_of};
+use super::wal::{count_hit, file_of, page_of};
 use crate::vector::{Element, plain};
 
 const MAIN: pg_sys::ForkNumber::Type = pg_sys::ForkNumber::MAIN_FORKNUM;
@@ -211,7 +211,12 @@ impl<'a> Rows<'a> {
             for ((&row, &recent), look) in rows.iter().zip(&buffers).zip(looks.iter_mut()) {
                 let block = (row >> 16) as u32;
                 let known = recent > 0 && ReadRecentBuffer(file_of(table), MAIN, block, recent);
-                let buffer = if known { recent } else { ReadBuffer(table, block) };
+                let buffer = if known {
+                    count_hit(table);
+                    recent
+                } else {
+                    ReadBuffer(table, block)
+                };
                 let (mut tid, mut tuple) = (tid_of(row & PLACE), pg_sys::HeapTupleData::default());
                 let (snapshot, all_dead) = ((*self.scan).xs_snapshot, std::ptr::null_mut());
                 LockBuffer(buffer, pg_sys::BUFFER_LOCK_SHARE as i32);

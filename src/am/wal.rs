@@ -251,7 +251,10 @@ pub unsafe fn file_of(relation: pg_sys::Relation) -> pg_sys::RelFileLocator {
 }
 
 /// Counts a page that was found in memory, as PostgreSQL does where it looks it up itself.
-unsafe fn count_hit(relation: pg_sys::Relation) {
+///
+/// # Safety
+/// The relation is open.
+pub unsafe fn count_hit(relation: pg_sys::Relation) {
     // SAFETY: the caller's relation is open; its counters are this backend's own.
     unsafe {
         let status = (*relation).pgstat_info;
