@@ -31,7 +31,7 @@ use crate::tree::{next_dim, walk};
 
 /// Rows that a caller is taken to want, as long as nothing else is known.
 const WANTED: usize = 10;
-/// Rows that are given out before more are taken to be wanted: for ten rows in exact order some twelve are looked at.
+/// Rows that are given out before more are taken to be wanted: for ten rows in exact order some thirteen are looked at.
 const FIRST_HORIZON: usize = 24;
 /// The part of the rows that are wanted that may be missed.
 const MISSING: f32 = 0.01;
