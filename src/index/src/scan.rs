@@ -90,7 +90,6 @@ pub struct Scan {
     stage: Stage,
     band: Band,
     bounds: Vec<f32>,
-    fine: Vec<f32>,
     lists: Frontier,
     /// The greatest norm of the rows that were read, where it matters.
     norm: f32,
@@ -124,7 +123,6 @@ impl Scan {
             stage: Stage::New,
             band,
             bounds: Vec::new(),
-            fine: Vec::new(),
             lists: Frontier::default(),
             norm: 0.0,
             taken: HashSet::new(),
@@ -371,39 +369,32 @@ impl Scan {
     fn read_near<P: Pages>(&mut self, pages: &P, (first, last): (Key, Key), lists: bool) -> Result<()> {
         let Some(query) = self.query.as_mut() else { return Ok(()) };
         let (band, bounds, kernels) = (&mut self.band, &mut self.bounds, self.kernels);
-        let (frontier, fine, norm, slack) = (&mut self.lists, &mut self.fine, &mut self.norm, &mut self.slack);
+        let (frontier, norm, slack) = (&mut self.lists, &mut self.norm, &mut self.slack);
         let note = (frontier.read().min(usize::from(u16::MAX)) as u64) << LIST_SHIFT;
         walk(pages, first, last, |leaf| {
             if leaf.dim() != query.dim() {
                 return Ok(());
             }
             query.bounds(kernels, leaf, bounds);
-            fine.clear();
-            if band.wants_fine() {
-                query.fine_bounds(kernels, leaf, fine);
-            }
             if note > 0 {
                 *norm = norm.max(query.greatest_norm(leaf));
                 *slack = slack.max(query.slack(leaf));
             }
-            for (i, &bound) in bounds.iter().enumerate() {
-                let id = leaf.id(i);
+            leaf.each(|i, id, row| {
                 if id < first.id || last.id < id {
-                    continue;
+                    return;
                 }
+                let bound = bounds[i];
                 match list_of(id) {
                     CENTROIDS if lists => {
-                        let list = List::of(Key { dim: 0, id }.space(), leaf.row(i));
+                        let list = List::of(Key { dim: 0, id }.space(), row);
                         frontier.meet(Met { list, square: query.square(bound, 1.0) });
                     }
                     CENTROIDS | DIRECTIONLESS => {}
-                    _ => match fine.get(i) {
-                        Some(&fine) => band.offer_fine(bound, fine, note | leaf.row(i)),
-                        None if band.wants(bound) => band.offer(bound, note | leaf.row(i)),
-                        None => {}
-                    },
+                    _ if band.wants(bound) => band.offer(bound, note | row),
+                    _ => {}
                 }
-            }
+            });
             Ok(())
         })
     }
