@@ -144,7 +144,7 @@ pub unsafe fn plain_pair<'fcx, E: Element>(call: pg_sys::FunctionCallInfo) -> Op
 /// # Safety
 /// `datum` is a non-null datum of the type whose elements are `E`, and lives as long as the result.
 #[inline(always)]
-unsafe fn plain<'a, E: Element>(datum: pg_sys::Datum) -> Option<&'a [E]> {
+pub unsafe fn plain<'a, E: Element>(datum: pg_sys::Datum) -> Option<&'a [E]> {
     let varlena = datum.cast_mut_ptr::<pg_sys::varlena>();
     // SAFETY: the caller's promise; the form is checked before the elements are read.
     unsafe { if varatt_is_4b_u(varlena) { plain_elements(varlena) } else { None } }
