@@ -521,7 +521,8 @@ fn place_in_time(memory: &mut Memory, found: &Found<'_>, meaning: &Meaning, now:
             pair[0].end <= pair[1].start
                 && between.is_some_and(|word| word.is_empty() || found.until.contains(&word.to_lowercase()))
         });
-        memory.forget_after = Some(dates::after(last.last().map_or(when.end, |pair| pair[1].end))).filter(|end| *end > now);
+        memory.forget_after =
+            Some(dates::after(last.last().map_or(when.end, |pair| pair[1].end))).filter(|end| *end > now);
     }
 }
 
