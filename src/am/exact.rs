@@ -57,7 +57,6 @@ impl Order {
                 Look::Unknown => return Some(Next::Found(hit)),
                 Look::Hidden => {}
             }
-            pgrx::check_for_interrupts!();
         }
     }
 }

@@ -197,7 +197,11 @@ pub unsafe extern "C-unwind" fn amgettuple(
         let store = Store::for_search(relation, &rows);
         let mut search = || checked(relation, search.next(&store));
         let next = match &state.target {
-            Some(_) => state.order.next(search, |row| rows.look(row)),
+            Some(_) => state.order.next(search, |row| {
+                // Many rows may be hidden.
+                pgrx::check_for_interrupts!();
+                rows.look(row)
+            }),
             None => search().map(Next::Found),
         };
         (*scan).xs_recheck = (*scan).numberOfKeys > 0;

@@ -21,7 +21,10 @@ const AHEAD: [usize; 2] = [8, 4];
 /// How much wider each band is than the one before.
 const GROWTH: usize = 16;
 
-/// A row and its place in the order, as one number: bound, block, offset.
+/// Above these bits of a row's number stands what the search notes of it, which does not make it another row.
+pub(crate) const NOTE_SHIFT: u32 = 48;
+
+/// A row and its place in the order, as one number: bound, note, block, offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Candidate(u128);
 
@@ -36,6 +39,11 @@ impl Candidate {
 
     fn bound(self) -> f32 {
         from_sortable((self.0 >> 64) as u32)
+    }
+
+    /// The place of the row whatever is noted of it.
+    fn unnoted(self) -> Self {
+        Self::new(self.bound(), self.row() & ((1 << NOTE_SHIFT) - 1))
     }
 }
 
@@ -165,7 +173,8 @@ impl Band {
     /// Offers a row.
     pub fn offer(&mut self, bound: f32, row: u64) {
         let candidate = Candidate::new(bound, row);
-        if self.floor.is_some_and(|floor| candidate <= floor) {
+        // What an earlier band has given out may lie in a list by now.
+        if self.floor.is_some_and(|floor| candidate.unnoted() <= floor) {
             return;
         }
         if self.cut.is_some_and(|cut| candidate >= cut) {
@@ -241,7 +250,7 @@ impl Band {
         if !self.is_cut() {
             return false;
         }
-        self.floor = self.last;
+        self.floor = self.last.map(Candidate::unnoted);
         self.cut = None;
         self.threshold = f32::NAN;
         self.limit = (self.limit * GROWTH).min(LAST_LIMIT);

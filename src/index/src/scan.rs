@@ -20,7 +20,7 @@ use std::collections::{BinaryHeap, HashSet};
 
 use kernels::Kernels;
 
-use crate::band::{Band, from_sortable, sortable};
+use crate::band::{Band, NOTE_SHIFT, from_sortable, sortable};
 use crate::code::Query;
 use crate::fault::Result;
 use crate::frontier::{Change, Frontier, List, Met};
@@ -42,9 +42,6 @@ const FIRST_LISTS: usize = 2;
 /// Found rows that a forecast for fewer is made from. Those that come after the ones that are wanted tell much about them,
 /// and never too little, for what is farther away is spread wider: so the lower of the forecasts is taken.
 const EVIDENCE: [usize; 2] = [20, 80];
-/// Where a row's list is noted beside the row: by its place among those that were read, from one on.
-const LIST_SHIFT: u32 = 48;
-
 /// What is known about the distance of a row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Distance {
@@ -160,8 +157,9 @@ impl Scan {
                 self.read_for(pages, (self.taken.len() * 2).max(WANTED_NEXT))?;
             }
             if let Some((bound, noted)) = self.band.pop(|rows| pages.expect_rows(rows)) {
-                let row = noted & ((1 << LIST_SHIFT) - 1);
-                if self.lists.is_begun() {
+                let row = noted & ((1 << NOTE_SHIFT) - 1);
+                // Lists that were read may all be gone by now.
+                if self.lists.is_begun() || !self.taken.is_empty() {
                     if !self.taken.insert(row) {
                         continue;
                     }
@@ -370,7 +368,8 @@ impl Scan {
         let Some(query) = self.query.as_mut() else { return Ok(()) };
         let (band, bounds, kernels) = (&mut self.band, &mut self.bounds, self.kernels);
         let (frontier, norm, slack) = (&mut self.lists, &mut self.norm, &mut self.slack);
-        let note = (frontier.read().min(usize::from(u16::MAX)) as u64) << LIST_SHIFT;
+        // Beside each row the place of its list among those that were read, from one on.
+        let note = (frontier.read().min(usize::from(u16::MAX)) as u64) << NOTE_SHIFT;
         walk(pages, first, last, |leaf| {
             if leaf.dim() != query.dim() {
                 return Ok(());
@@ -422,7 +421,7 @@ impl Scan {
 
 /// Counts a row for the list that is noted beside it.
 fn count(tally: &mut Vec<u32>, noted: u64) {
-    if let Some(place) = ((noted >> LIST_SHIFT) as usize).checked_sub(1) {
+    if let Some(place) = ((noted >> NOTE_SHIFT) as usize).checked_sub(1) {
         tally.resize(tally.len().max(place + 1), 0);
         tally[place] += 1;
     }
