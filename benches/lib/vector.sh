@@ -17,7 +17,7 @@ vector_benchmarks() {
   local pg_config=$1 type dims rows operator floor
   floor=$(quietly build_floor "$pg_config")
   sql -c 'CREATE SCHEMA pgvector' -c 'CREATE EXTENSION vector SCHEMA pgvector'
-  sql --set floor="$floor" --file="$REPO/benches/sql/distances.sql"
+  sql --set floor="$floor" --file="$REPO/benches/sql/sample.sql" --file="$REPO/benches/sql/distances.sql"
   heading "Distances beside pgvector $(sql -Atc "SELECT extversion FROM pg_extension WHERE extname = 'vector'"), per row"
   printf '%-14s %7s %4s %9s %9s %9s %9s %9s %9s %9s %9s %9s %9s %7s %11s\n' \
     '' '' '' '' 'call of' '' '' '' ours/ nothing/ reading/ without ours/ '' largest \
