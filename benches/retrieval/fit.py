@@ -22,17 +22,25 @@ again with each group left out; and the setting. Nothing is written anywhere.
 import argparse
 import json
 import math
+import re
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-# As in src/rules/src/rank/model.rs.
-WEIGHTS = {
-    "share": 2.0, "coverage": 2.0, "coverage_together": 4.0, "coverage_nearby": 4.0, "coverage_around": 3.0, "cosine": 1.0, "maxsim": 18.0,
-    "maxsim_together": 15.0, "maxsim_before": 11.0, "maxsim_around": 4.0, "answers": 1.75, "repeats": 1.5, "alone": 2.25, "few": 0.4, "speaker": 3.0, "date": 5.0,
-    "time": 1.75, "asks": 1.0, "identity": 8.0, "recency": 0.3, "importance": 0.6,
-}
+MODEL = Path(__file__).resolve().parents[2] / "src/rules/src/rank/model.rs"
+# Numbers of the model that weigh no signal by themselves.
+CONSTANTS = ("k1", "b", "pseudo_documents", "identity_from", "recency_half_life_days", "coverage_by_cosine")
+
+
+def defaults():
+    """The weights that the search has by default, by the names of their signals."""
+    [body] = re.findall(r"impl Default for Weights \{.*?Weights \{(.*?)\}", MODEL.read_text(encoding="utf-8"), re.DOTALL)
+    return {name: float(number) for name, number in re.findall(r"(\w+): ([\d.]+),", body) if name not in CONSTANTS}
+
+
+WEIGHTS = defaults()
 RELATED = ("alone", "few", "speaker", "date", "time")  # count as far as the text is related
 TAKEN_OFF = ("asks", "repeats")
 CENTRED = {"recency": "freshness", "importance": "importance"}  # half of the range is given, half is taken
