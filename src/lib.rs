@@ -1,9 +1,9 @@
 //! User memory and profiles inside PostgreSQL.
 //!
-//! Reading order: `install` lists the SQL files in the order in which they are installed; `vector` is the vector type;
-//! `am` is the index access method;
-//! `api` is what computes behind the SQL functions; `worker` runs the job queue after commit. The pure crates
-//! `kernels`, `encoder`, `index` and `rules` hold the thinking and know nothing of Postgres.
+//! Reading order: `install` lists the SQL files in the order in which they are installed; `vector` is the vector type; `am`
+//! is the index access method; `api` is what computes behind the SQL functions; `worker` runs the job queue after commit. The
+//! pure crates `kernels`, `encoder`, `index` and `rules` hold the thinking and know nothing of Postgres.
+//! docs/architecture.md follows a request through all of it.
 
 mod am;
 mod api;

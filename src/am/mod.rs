@@ -2,7 +2,7 @@
 //!
 //! `CREATE INDEX … USING scoped_vector (subject_key, embedding scoped_vector_cosine_ops)` has up to two key columns and the
 //! vector last. What is on the pages, and how they are searched and changed, is in crate `index`; this module binds it to
-//! PostgreSQL: `wal` is the only code that touches buffers and the write-ahead log, `shape` knows columns and types, and
+//! PostgreSQL: `wal` is the only code that touches the index's buffers and the write-ahead log, `shape` knows columns and types, and
 //! there is one file for each phase of an index's life; `divide` gives large namespaces their lists while it is built.
 //!
 //! Every row of the table is in the index, also one whose key or vector is null. So a scan never gives fewer rows than
