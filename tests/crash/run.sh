@@ -49,20 +49,10 @@ ORDER BY mode, rerank, rewrite_query
 SQL
 }
 
-# Makes a standby by base backup and starts it.
-start_standby() {
-  mkdir -p "$standby"
-  cp "$primary/bindir" "$standby"
-  make_server_dir "$standby/data"
-  as_server "$(<"$standby/bindir")/pg_basebackup" --pgdata="$standby/data" --checkpoint=fast --write-recovery-conf \
-    --host="$PGHOST" --port="$PGPORT" --username="$PGUSER"
-  cluster_start "$standby"
-}
-
 # shellcheck disable=SC2317 # called by wait_for
 has_caught_up() { [ "$(sql -Atc "SELECT pg_last_wal_replay_lsn() >= '$1'")" = t ]; }
 
-start_standby
+start_standby "$standby" "$primary"
 sql -c "SELECT memory_profile.memory_add('user_123', 'Sarah now also looks after the standby')" \
   -c "SELECT memory_profile.document_add('user_123', 'Billing broke on Monday. The invoices went out twice.', title => 'Incident')" \
   -c 'CALL memory_profile.run_jobs()' >/dev/null

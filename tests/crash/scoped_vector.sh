@@ -64,12 +64,7 @@ done
 check 'the server went through recovery' grep -q 'automatic recovery in progress' "$primary/log/postgres.log"
 same 'the table has rows' t "$(sql -Atc 'SELECT count(*) > 1000 FROM load.item')"
 
-mkdir -p "$standby"
-cp "$primary/bindir" "$standby"
-make_server_dir "$standby/data"
-as_server "$(<"$standby/bindir")/pg_basebackup" --pgdata="$standby/data" --checkpoint=fast --write-recovery-conf \
-  --host="$PGHOST" --port="$PGPORT" --username="$PGUSER"
-cluster_start "$standby"
+start_standby "$standby" "$primary"
 
 on_standby() { (cluster_use "$standby" "$DATABASE" && sql "$@"); }
 

@@ -66,6 +66,25 @@ stop_endpoint() {
   rm -f "$1/pid"
 }
 
+# Whether an endpoint that answered 429 once, and asked for some seconds, got no request before: was_left_alone DIRECTORY SECONDS
+was_left_alone() {
+  python3 -c '
+import json, sys
+requests = [json.loads(line) for line in open(sys.argv[1])]
+at = [r["at"] for r in requests if r["status"] == 429]
+sys.exit(not (len(at) == 1 and min(r["at"] for r in requests if r["at"] > at[0]) >= at[0] + float(sys.argv[2])))' "$1/requests" "$2"
+}
+
+# Makes a standby of the cluster that is pointed at, by base backup, and starts it: start_standby STANDBY PRIMARY
+start_standby() {
+  mkdir -p "$1"
+  cp "$2/bindir" "$1"
+  make_server_dir "$1/data"
+  as_server "$(<"$1/bindir")/pg_basebackup" --pgdata="$1/data" --checkpoint=fast --write-recovery-conf \
+    --host="$PGHOST" --port="$PGPORT" --username="$PGUSER"
+  cluster_start "$1"
+}
+
 FAILURES=0
 
 # One check, one line that check.sh counts: check NAME COMMAND…

@@ -121,11 +121,7 @@ test_overload() {
     "$(sql -Atc 'SELECT error FROM memory_profile.model_status()')"
   settles patient 'done'
   settles behind 'done'
-  check 'for as long as it asked' python3 -c '
-import json, sys
-requests = [json.loads(line) for line in open(sys.argv[1])]
-at = [r["at"] for r in requests if r["status"] == 429]
-sys.exit(not (len(at) == 1 and min(r["at"] for r in requests if r["at"] > at[0]) >= at[0] + 3))' "$ENDPOINT/requests"
+  check 'for as long as it asked' was_left_alone "$ENDPOINT" 3
   same 'that was no failure of the job' 'done|1' "$(job patient 'status, attempts')"
   same 'and is forgotten' '0|' "$(sql -Atc 'SELECT failures, paused_until FROM memory_profile.model_status()')"
 }
