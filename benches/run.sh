@@ -5,9 +5,9 @@
 # everything ran, and whether what was compared gave the same results.
 #
 #   BENCH_SECONDS    how long each line of a table is measured
-#   BENCH_MEMORIES   memories of the largest subject that is searched; the others have 100 and 1,000
+#   BENCH_MEMORIES   memories of the largest subject that is searched; the others have a twentieth and a two-hundredth
 #   BENCH_JOBS       texts that are learned from
-#   BENCH_ROWS       rows of the tables of vectors: larger than any cache
+#   BENCH_ROWS       rows of the tables of vectors, 1,000 at least: larger than any cache
 
 source "$(dirname "${BASH_SOURCE[0]}")/../tests/lib/all.sh"
 source "$REPO/benches/lib/setup.sh"
@@ -37,7 +37,7 @@ section_learning() {
 
 section_embedder() {
   heading 'Embedding a text, by its length'
-  cargo_example encoder measure "$(quietly build_model)"
+  cargo_example encoder measure "$(quietly build_model)" "$BENCH_SECONDS"
 }
 
 section_vector() {
@@ -62,7 +62,7 @@ section_growth() {
 
 section_kernels() {
   heading 'Kernels, without a database'
-  cargo_example kernels throughput
+  cargo_example kernels throughput --seconds "$(awk "BEGIN { print $BENCH_SECONDS / 30 }")" --large "$BENCH_ROWS"
 }
 
 # What has to be compiled is compiled before anything is measured.

@@ -12,7 +12,7 @@ LOGS=$LOCAL/test
 if [ "${1:-}" = soak ]; then STAGE_LIMIT=${STAGE_LIMIT:-5400}; fi
 STAGE_LIMIT=${STAGE_LIMIT:-1200}
 
-STAGES=(format clippy crates benches build_main library build_16 build_18 regress_main regress_16 regress_18 clients http model embeddings
+STAGES=(format clippy crates build_main library build_16 build_18 benches regress_main regress_16 regress_18 clients http model embeddings
   tls docs dump concurrency concurrency_index crash crash_index crash_worker webhooks upgrade)
 SOAK_STAGES=(build_main soak soak_index soak_worker soak_input soak_avx512 soak_miri)
 
@@ -44,9 +44,6 @@ stage_library() {
     --no-default-features --features "pg$(pg_major "$PG_CONFIG")"
 }
 
-# What the benchmark of retrieval computes by itself.
-stage_benches() { python3 -B -m unittest discover -v -s "$REPO/benches/retrieval"; }
-
 stage_build_main() {
   pg_major "$PG_CONFIG" >"$TEST/main_major"
   build_for_tests "$PG_CONFIG" "$(copy_postgres "$PG_CONFIG" "$TEST/pgsql-$(main_major)")"
@@ -68,6 +65,14 @@ build_for_tests() {
   build_extension "$1"
   install_extension "$2" "$(build_model)"
   echo "$2" >"$TEST/pg_config.$(pg_major "$2")"
+}
+
+# The benchmarks in their smallest form, and what that of retrieval computes by itself.
+stage_benches() {
+  local status=0
+  python3 -B -m unittest discover -v -s "$REPO/benches/retrieval" || status=1
+  python3 -B -m unittest discover -v -s "$REPO/tests/benches" || status=1
+  return $status
 }
 
 stage_regress_main() { "$REPO/tests/pg_regress/run.sh" "$(main_major)"; }
@@ -102,7 +107,7 @@ stage_soak_input() {
 stage_soak_avx512() { "$REPO/tests/avx512/run.sh"; }
 
 # The interpreter sees what a processor forgives.
-stage_soak_miri() { "$REPO/tests/miri.sh" kernels index; }
+stage_soak_miri() { "$REPO/tests/miri.sh"; }
 
 stage_soak_worker() { KILLS=100 "$REPO/tests/crash/worker.sh"; }
 

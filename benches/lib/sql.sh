@@ -9,8 +9,8 @@ APPLICATION=bench_application
 WORDS_ALONE=bench_words_alone
 
 sql_benchmarks() {
-  local small=100 medium=1000 large=$BENCH_MEMORIES
-  [ "$large" -gt $medium ] || die "BENCH_MEMORIES must be more than $medium, which the second subject has"
+  local small=$((BENCH_MEMORIES / 200)) medium=$((BENCH_MEMORIES / 20)) large=$BENCH_MEMORIES
+  [ "$small" -gt 0 ] || die "BENCH_MEMORIES must be at least 200, of which the smallest subject has one"
   sql --set application=$APPLICATION --set words_alone=$WORDS_ALONE --file="$REPO/benches/sql/roles.sql"
   load_subjects "$small" "$medium" "$large"
 
@@ -115,7 +115,7 @@ latencies() {
     shift 2
   done
   PGUSER=$role PGOPTIONS='-c client_min_messages=error' pgbench --no-vacuum --protocol=prepared --random-seed=1 \
-    --time=$((BENCH_SECONDS * ${#labels[@]})) --log --log-prefix="$dir/log" "${files[@]}" >"$dir/out" 2>&1 ||
+    --time="$(awk "BEGIN { printf \"%d\", $BENCH_SECONDS * ${#labels[@]} + 0.999 }")" --log --log-prefix="$dir/log" "${files[@]}" >"$dir/out" 2>&1 ||
     die "pgbench failed" "$(tail -n 5 "$dir/out")"
   print_latencies "$dir"/log.* "${labels[@]}"
 }

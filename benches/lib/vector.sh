@@ -14,7 +14,8 @@ build_floor() {
 }
 
 vector_benchmarks() {
-  local pg_config=$1 type dims rows operator floor
+  local pg_config=$1 type dims rows operator floor sizes=(1000)
+  if [ "$BENCH_ROWS" -gt 1000 ]; then sizes+=("$BENCH_ROWS"); fi
   floor=$(quietly build_floor "$pg_config")
   sql -c 'CREATE SCHEMA pgvector' -c 'CREATE EXTENSION vector SCHEMA pgvector'
   sql --set floor="$floor" --file="$REPO/benches/sql/sample.sql" --file="$REPO/benches/sql/distances.sql"
@@ -22,7 +23,7 @@ vector_benchmarks() {
   printf '%-14s %7s %4s %9s %9s %9s %9s %9s %9s %9s %9s %9s %9s %7s %11s\n' \
     '' '' '' '' 'call of' '' '' '' ours/ nothing/ reading/ without ours/ '' largest \
     type rows '' 'the scan' nothing reading ours pgvector pgvector pgvector pgvector both reading rounds difference
-  for rows in 1000 "$BENCH_ROWS"; do
+  for rows in "${sizes[@]}"; do
     for dims in 384 1536; do
       for type in vector halfvec; do
         sql -c "CALL bench.make_sample('$type', $dims, $rows)" -c 'VACUUM (FREEZE, ANALYZE) bench.sample'

@@ -85,20 +85,21 @@ BEGIN
 END
 $make$;
 
--- Inserts rows in transactions of a thousand, and removes them; returns how many a second.
+-- Inserts rows in transactions of a thousand, or of as many as there are, and removes them; returns how many a second.
 CREATE PROCEDURE bench.insert(rows integer, INOUT rate double precision DEFAULT NULL)
 LANGUAGE plpgsql
 AS $$
 DECLARE
+  size CONSTANT integer := least(rows, 1000);
   started timestamptz;
   seconds double precision := 0;
 BEGIN
   CREATE TEMPORARY TABLE arriving AS SELECT row_number() OVER () AS n, tenant, kind, e FROM bench.item WHERE tenant IS NOT NULL LIMIT rows;
   CREATE INDEX ON arriving (n);
   COMMIT;
-  FOR batch IN 0..rows / 1000 - 1 LOOP
+  FOR batch IN 0..rows / size - 1 LOOP
     started := clock_timestamp();
-    FOR i IN 1 + batch * 1000..1000 + batch * 1000 LOOP
+    FOR i IN 1 + batch * size..size + batch * size LOOP
       INSERT INTO bench.item SELECT -1, tenant, kind, e FROM arriving WHERE n = i;
     END LOOP;
     COMMIT;
@@ -107,6 +108,6 @@ BEGIN
   DELETE FROM bench.item WHERE id = -1;
   DROP TABLE arriving;
   COMMIT;
-  rate := rows / 1000 * 1000 / seconds;
+  rate := rows / size * size / seconds;
 END
 $$;

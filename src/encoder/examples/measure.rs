@@ -1,4 +1,5 @@
-//! Measures a packed model on this CPU: `measure MODEL.mpm`. One thread; times are CPU time, the best of seven rounds.
+//! Measures a packed model on this CPU: `measure MODEL.mpm [SECONDS]`. One thread; times are CPU time, the best of the rounds
+//! that so many seconds have room for, three unless it is said.
 
 use encoder::{Model, Output, Scratch};
 use std::fs;
@@ -17,7 +18,9 @@ fn memory(key: &str) -> String {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let path = std::env::args().nth(1).ok_or("usage: measure MODEL.mpm")?;
+    let mut arguments = std::env::args().skip(1);
+    let path = arguments.next().ok_or("usage: measure MODEL.mpm [SECONDS]")?;
+    let seconds: f64 = arguments.next().map_or(Ok(3.0), |seconds| seconds.parse())?;
     let before = memory("RssAnon");
     let start = Instant::now();
     let model = Model::open(&path)?;
@@ -29,16 +32,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("first query {:.2} ms", cpu_ms() - start);
     for tokens in [5, 16, 64, 256] {
         let text = "word ".repeat(tokens - 2);
-        let (rounds, runs) = (7, 4000 / tokens);
-        let round = |_| {
+        let runs = 1000 / tokens;
+        let begin = Instant::now();
+        let mut best = f64::INFINITY;
+        loop {
             let start = cpu_ms();
             for _ in 0..runs {
                 let encoding = model.encode(&text, Output::Codes, &mut scratch);
                 assert_eq!(encoding.tokens_read, tokens);
             }
-            (cpu_ms() - start) / runs as f64
-        };
-        let best = (0..rounds).map(round).fold(f64::INFINITY, f64::min);
+            best = best.min((cpu_ms() - start) / runs as f64);
+            if begin.elapsed().as_secs_f64() >= seconds {
+                break;
+            }
+        }
         println!("{tokens:4} tokens: {best:.2} ms");
         println!("     private {} (at start {before}), shared {}", memory("RssAnon"), memory("RssFile"));
     }

@@ -1,8 +1,10 @@
-//! Prints what the kernels cost: `cargo run --release -p kernels --example throughput [name [rows]]`.
+//! Prints what the kernels cost: `throughput [--seconds S] [--large ROWS] [NAME [ROWS]]`, with a name or rows those lines alone.
 //!
-//! Rows lie in memory that fits the first-level cache (8 rows of 384), the last-level cache (1,000) or none (100,000). `one` calls a
-//! kernel for each row, `row` one that knows the query as f32 and asks for the next row, `many` once for all. GB/s count the bytes of rows. Two yardsticks are run in turn with each kernel, so that
-//! other load on the machine hits both alike, and the medians of the ratios are printed:
+//! Rows lie in memory that fits the first-level cache (8 rows of 384), the last-level cache (1,000) or none (100,000, or as
+//! many as `--large` says). `one` calls a kernel for each row, `row` one that knows the query as f32 and asks for the next row,
+//! `many` once for all. GB/s count the bytes of rows. Each kernel is run for a tenth of a second, or as long as `--seconds`
+//! says. Two yardsticks are run in turn with it, so that other load on the machine hits both alike, and the medians of the
+//! ratios are printed:
 //!
 //! * `units`: the time that the kernel's own vector operations of the scarcest kind (loads, multiply-adds, f16 conversions, or all of
 //!   them on four pipes) take by themselves, in registers or the first-level cache. Only for AVX2. What is scarcest is said for Zen 3,
@@ -14,6 +16,7 @@
 #![allow(clippy::needless_range_loop, reason = "an index addresses several arrays at once")]
 
 use std::hint::black_box;
+use std::str::FromStr;
 use std::time::Instant;
 
 use half::f16;
@@ -43,11 +46,11 @@ fn calls(call: &mut dyn FnMut()) -> usize {
     (1e5 / time(1, call).max(1.0)).ceil() as usize
 }
 
-/// The shortest time of `call` in ns, and the median of its ratio to each yardstick, all run in turn.
-fn compare(call: &mut dyn FnMut(), yardsticks: &mut [&mut dyn FnMut()]) -> (f64, Vec<f64>) {
+/// The shortest time of `call`, run for some seconds, in ns, and the median of its ratio to each yardstick, all run in turn.
+fn compare(seconds: f64, call: &mut dyn FnMut(), yardsticks: &mut [&mut dyn FnMut()]) -> (f64, Vec<f64>) {
     let repeat = calls(call);
     let repeats: Vec<usize> = yardsticks.iter_mut().map(|y| calls(*y)).collect();
-    let rounds = (1e8 / (time(1, call) * repeat as f64)).clamp(11.0, 301.0) as usize;
+    let rounds = (seconds * 1e9 / (time(1, call) * repeat as f64)).clamp(11.0, 301.0) as usize;
     let mut shortest = f64::INFINITY;
     let mut ratios = vec![Vec::new(); yardsticks.len()];
     for _ in 0..rounds {
@@ -185,6 +188,7 @@ type RowKernel<T> = fn(&Kernels, &[f32], f32, &[T], *const T) -> f64;
 struct Report<'a> {
     kernels: &'static Kernels,
     filter: &'a str,
+    seconds: f64,
     dim: usize,
     rows: usize,
 }
@@ -201,12 +205,12 @@ impl Report<'_> {
         let mut unit = || run_units(need, black_box(&from));
         let (ns, ratios, units);
         if self.kernels.name() == "avx2" {
-            (ns, ratios) = compare(&mut call, &mut [&mut reading, &mut unit]);
+            (ns, ratios) = compare(self.seconds, &mut call, &mut [&mut reading, &mut unit]);
             let (Need::Loads(n) | Need::MultiplyAdds(n) | Need::Conversions(n) | Need::Operations(n)) = need;
             let wanted = n * (bytes * queries) as f64 / 32.0;
             units = format!("{:5.0} %", 100.0 * ratios[1] * wanted / UNIT_OPS as f64);
         } else {
-            (ns, ratios) = compare(&mut call, &mut [&mut reading]);
+            (ns, ratios) = compare(self.seconds, &mut call, &mut [&mut reading]);
             units = String::from("      -");
         }
         let pairs = (self.rows * queries) as f64;
@@ -326,23 +330,42 @@ impl Report<'_> {
     }
 }
 
-fn main() {
-    let mut arguments = std::env::args().skip(1);
+const USAGE: &str = "usage: throughput [--seconds S] [--large ROWS] [NAME [ROWS]]";
+
+fn number<T: FromStr>(argument: Option<String>) -> Result<T, &'static str> {
+    argument.and_then(|text| text.parse().ok()).ok_or(USAGE)
+}
+
+fn main() -> Result<(), &'static str> {
+    let mut arguments = std::env::args().skip(1).peekable();
+    let (mut seconds, mut large) = (0.1, 100_000);
+    while let Some(option) = arguments.next_if(|argument| argument.starts_with("--")) {
+        match option.as_str() {
+            "--seconds" => seconds = number(arguments.next())?,
+            "--large" => large = number(arguments.next())?,
+            _ => return Err(USAGE),
+        }
+    }
     let filter = arguments.next().unwrap_or_default();
-    let only: Option<usize> = arguments.next().and_then(|rows| rows.parse().ok());
+    let mut sizes = vec![8, 1_000, large];
+    sizes.dedup();
+    if arguments.peek().is_some() {
+        sizes = vec![number(arguments.next())?];
+    }
     let names: Vec<&str> = available().iter().map(|k| k.name()).collect();
     println!("kernels: {}, out of {names:?}", best().name());
     for bytes in [24 << 10, 4 << 20, 512 << 20] {
         let data = vec![1_u64; bytes / 8];
-        let (ns, _) = compare(&mut || read(&data), &mut []);
+        let (ns, _) = compare(seconds, &mut || read(&data), &mut []);
         println!("read bandwidth over {:6} kB: {:.1} GB/s", bytes >> 10, bytes as f64 / ns);
     }
-    for rows in [8, 1_000, 100_000].into_iter().filter(|&rows| only.is_none_or(|only| only == rows)) {
+    for rows in sizes {
         for dim in [384, 1536] {
-            let report = Report { kernels: best(), filter: &filter, dim, rows };
+            let report = Report { kernels: best(), filter: &filter, seconds, dim, rows };
             report.floats();
             report.halves();
             report.codes();
         }
     }
+    Ok(())
 }
