@@ -58,6 +58,9 @@ static EMBEDDINGS_MODEL: GucSetting<Option<CString>> = GucSetting::<Option<CStri
 /// The file that holds the key of its endpoint.
 static EMBEDDINGS_KEY_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 
+/// The most dimensions of a remote model's vectors: what the index of vectors takes.
+const MAX_DIMENSIONS: i32 = 8_000;
+
 /// How many dimensions its vectors have. A setting, since room is left for a vector before the first one has come.
 static EMBEDDINGS_DIMENSIONS: GucSetting<i32> = GucSetting::<i32>::new(0);
 
@@ -106,15 +109,24 @@ static PROBES: GucSetting<i32> = GucSetting::<i32>::new(0);
 /// Whether a search of a `scoped_vector` index reads all lists of its namespace before it gives the first row.
 static EXACT: GucSetting<bool> = GucSetting::<bool>::new(false);
 
-/// The most dimensions of a remote model's vectors: what the index of vectors takes.
-const MAX_DIMENSIONS: i32 = 8_000;
-
 /// How many subjects a search of a whole project looks into. A hundred of some hundred texts each are read in about the
 /// time of one with ten thousand.
 static SEARCH_SUBJECTS: GucSetting<i32> = GucSetting::<i32>::new(100);
 
 /// Defines the settings; called once per process, before anything reads them.
 pub fn define() {
+    define_session();
+    define_encoder();
+    define_worker();
+    define_chat();
+    define_embeddings();
+    define_calls();
+    define_searches();
+    reserve_prefix();
+}
+
+/// Defines what the library itself sets, when somebody has proved a right.
+fn define_session() {
     let hidden = GucFlags::NO_SHOW_ALL | GucFlags::DISALLOW_IN_FILE;
     GucRegistry::define_string_guc(
         c"memory_profile.project",
@@ -132,10 +144,14 @@ pub fn define() {
         GucContext::Suset,
         hidden,
     );
+}
+
+/// Defines the settings of the embedding model, wherever it is.
+fn define_encoder() {
     GucRegistry::define_string_guc(
         c"memory_profile.embedding_model",
         c"The embedding model of new memories and of queries.",
-        c"The name of a packed model, without .mpm, in memory_profile.model_directory; empty turns embeddings off.",
+        c"The name of a packed model, without .mpm, in memory_profile.model_directory, or of the remote one; empty turns embeddings off.",
         &EMBEDDING_MODEL,
         GucContext::Suset,
         GucFlags::default(),
@@ -148,6 +164,10 @@ pub fn define() {
         GucContext::Suset,
         GucFlags::SUPERUSER_ONLY,
     );
+}
+
+/// Defines the settings of the background workers.
+fn define_worker() {
     GucRegistry::define_string_guc(
         c"memory_profile.worker_databases",
         c"Databases whose jobs the background worker runs, separated by commas.",
@@ -167,16 +187,6 @@ pub fn define() {
         GucContext::Sighup,
         GucFlags::UNIT_MS,
     );
-    define_chat();
-    define_embeddings();
-    GucRegistry::define_string_guc(
-        c"memory_profile.ca_file",
-        c"A file of certificates, in PEM, of authorities that are trusted besides those of the system.",
-        c"Of every HTTPS connection of this library: to models and to the receivers of webhooks.",
-        &CA_FILE,
-        GucContext::Sighup,
-        GucFlags::SUPERUSER_ONLY,
-    );
     GucRegistry::define_int_guc(
         c"memory_profile.workers_per_database",
         c"How many background workers run the jobs of each database of memory_profile.worker_databases.",
@@ -186,6 +196,18 @@ pub fn define() {
         64,
         GucContext::Sighup,
         GucFlags::default(),
+    );
+}
+
+/// Defines what holds for whoever is called over HTTP.
+fn define_calls() {
+    GucRegistry::define_string_guc(
+        c"memory_profile.ca_file",
+        c"A file of certificates, in PEM, of authorities that are trusted besides those of the system.",
+        c"Of every HTTPS connection of this library: to models and to the receivers of webhooks.",
+        &CA_FILE,
+        GucContext::Sighup,
+        GucFlags::SUPERUSER_ONLY,
     );
     GucRegistry::define_bool_guc(
         c"memory_profile.webhook_private_networks",
@@ -205,6 +227,10 @@ pub fn define() {
         GucContext::Sighup,
         GucFlags::UNIT_MS,
     );
+}
+
+/// Defines the settings of searches, which are everybody's.
+fn define_searches() {
     GucRegistry::define_int_guc(
         c"memory_profile.scoped_vector_probes",
         c"How many lists of a large namespace a search of a scoped_vector index reads at first.",
@@ -233,7 +259,6 @@ pub fn define() {
         GucContext::Userset,
         GucFlags::default(),
     );
-    reserve_prefix();
 }
 
 /// Defines the settings of the language model.
@@ -552,6 +577,11 @@ pub fn exact() -> bool {
     EXACT.get()
 }
 
+/// How many subjects a search of a whole project looks into, if not into all.
+pub fn search_subjects() -> Option<usize> {
+    usize::try_from(SEARCH_SUBJECTS.get()).ok().filter(|&most| most > 0)
+}
+
 /// A setting that cannot be negative.
 fn number(setting: i32) -> usize {
     setting.unsigned_abs() as usize
@@ -559,11 +589,6 @@ fn number(setting: i32) -> usize {
 
 fn milliseconds(setting: i32) -> Duration {
     Duration::from_millis(setting.unsigned_abs().into())
-}
-
-/// How many subjects a search of a whole project looks into, if not into all.
-pub fn search_subjects() -> Option<usize> {
-    usize::try_from(SEARCH_SUBJECTS.get()).ok().filter(|&most| most > 0)
 }
 
 fn text(setting: &GucSetting<Option<CString>>) -> String {

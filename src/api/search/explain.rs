@@ -7,7 +7,7 @@ use pgrx::prelude::*;
 use serde_json::{Value, json};
 
 use super::pipeline::{Answers, Request, Stages, answer};
-use super::{Side, request};
+use super::{Arguments, Side};
 use crate::error::{Result, internal};
 
 /// How a search came to its answers, and what it made of one text, whether or not that was among them.
@@ -27,7 +27,7 @@ fn memory_search_explain(
     rewrite_query: default!(Option<bool>, "false"),
     embedding: default!(Option<Vec<f32>>, "NULL"),
 ) -> Result<JsonB> {
-    let request = request(
+    let arguments = Arguments {
         subject,
         q,
         threshold,
@@ -38,7 +38,8 @@ fn memory_search_explain(
         rerank,
         rewrite_query,
         embedding,
-    )?;
+    };
+    let request = arguments.check()?;
     let (threshold, limit) = (request.threshold, request.limit);
     // What stays below the threshold has its place as well.
     let request = Request { threshold: 0.0, explained: id, ..request };

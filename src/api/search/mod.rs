@@ -82,7 +82,7 @@ fn memory_search(
         ),
     >,
 > {
-    let request = request(
+    let arguments = Arguments {
         subject,
         q,
         threshold,
@@ -93,7 +93,8 @@ fn memory_search(
         rerank,
         rewrite_query,
         embedding,
-    )?;
+    };
+    let request = arguments.check()?;
     Spi::connect(|client| {
         let mut hits = answer(client, &request)?.hits;
         hits.truncate(request.limit);
@@ -101,34 +102,38 @@ fn memory_search(
     })
 }
 
-/// The arguments of a search, checked, with the defaults for those that are null.
-#[allow(clippy::too_many_arguments, reason = "they are those of memory_search")]
-fn request<'a>(
+/// The arguments of a search, as SQL gives them.
+struct Arguments<'a> {
     subject: Option<&'a str>,
     q: Option<&'a str>,
     threshold: Option<f64>,
     filters: Option<JsonB>,
     max_results: Option<i32>,
-    search_mode: Option<&str>,
+    search_mode: Option<&'a str>,
     include_forgotten: Option<bool>,
     rerank: Option<bool>,
     rewrite_query: Option<bool>,
     embedding: Option<Vec<f32>>,
-) -> Result<Request<'a>> {
-    let filter = filters.map(|filters| checks::parse_filters(&filters)).transpose()?;
-    Ok(Request {
-        subject,
-        question: check_query(q)?,
-        sides: sides(search_mode.unwrap_or("memories"))?,
-        filter: filter.filter(|filter| !filter.is_empty()),
-        include_forgotten: include_forgotten.unwrap_or(false),
-        rerank: rerank.unwrap_or(false),
-        rewrite: rewrite_query.unwrap_or(false),
-        threshold: check_threshold(threshold.unwrap_or(0.6))?,
-        limit: check_limit(max_results.unwrap_or(10))?,
-        embedding: embedding.map(|vector| embedding::given(&vector)).transpose()?,
-        explained: None,
-    })
+}
+
+impl<'a> Arguments<'a> {
+    /// What they ask for, with the defaults in place of those that are null.
+    fn check(self) -> Result<Request<'a>> {
+        let filter = self.filters.map(|filters| checks::parse_filters(&filters)).transpose()?;
+        Ok(Request {
+            subject: self.subject,
+            question: check_query(self.q)?,
+            sides: sides(self.search_mode.unwrap_or("memories"))?,
+            filter: filter.filter(|filter| !filter.is_empty()),
+            include_forgotten: self.include_forgotten.unwrap_or(false),
+            rerank: self.rerank.unwrap_or(false),
+            rewrite: self.rewrite_query.unwrap_or(false),
+            threshold: check_threshold(self.threshold.unwrap_or(0.6))?,
+            limit: check_limit(self.max_results.unwrap_or(10))?,
+            embedding: self.embedding.map(|vector| embedding::given(&vector)).transpose()?,
+            explained: None,
+        })
+    }
 }
 
 /// Raises an error when the setting `scoring` is not one; always true otherwise.

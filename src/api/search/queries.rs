@@ -110,7 +110,8 @@ pub fn filtered(text: &str, filter: &Filter, first: usize) -> (String, Vec<Param
 }
 
 thread_local! {
-    /// The plans live as long as the session: freeing them while it ends would be too late.
+    /// The plans live as long as the session: freeing them while it ends would be too late. Those of the queries with many
+    /// rows are kept by `stream`, which hands them to PostgreSQL itself.
     static PREPARED: RefCell<HashMap<&'static str, &'static OwnedPreparedStatement>> = RefCell::default();
 }
 

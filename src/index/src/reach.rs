@@ -172,6 +172,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "arithmetic alone, and much of it")]
     fn what_is_found_decides() {
         let squares = || (0..200_u8).map(|i| 1.2 + f32::from(i).sqrt() / 14.0);
         let mut reach = Reach::new(squares());
@@ -193,6 +194,7 @@ mod tests {
 
     /// Rows of two kinds: most of a topic that is close by, some from anywhere.
     #[test]
+    #[cfg_attr(miri, ignore = "arithmetic alone, and much of it")]
     fn those_from_anywhere_are_not_overlooked() {
         let mut reach = Reach::new((0..200_u8).map(|i| 1.2 + f32::from(i) / 300.0));
         let gaps = reach.gaps.clone();

@@ -83,8 +83,8 @@ fn search(store: &Store, metric: Metric, spans: Vec<Span>, q: &[f32], limit: usi
 
 #[test]
 fn finds_the_nearest_and_in_the_end_all() {
-    let (count, lists) = if cfg!(miri) { (60, 4) } else { (20_000, 40) };
-    for metric in [Metric::Cosine, Metric::InnerProduct, Metric::L2] {
+    let (count, lists) = if cfg!(miri) { (40, 3) } else { (20_000, 40) };
+    for metric in [Metric::Cosine, Metric::InnerProduct, Metric::L2].into_iter().take(if cfg!(miri) { 1 } else { 3 }) {
         let mut random = Random(3);
         let mut vectors = vectors(&mut random, count, 300);
         let store = Store::new(20_000);
@@ -156,8 +156,9 @@ fn recall(store: &Store, vectors: &[Vec<f32>], random: &mut Random, metric: Metr
 
 /// Where vectors have no structure, nearly all lists are read; where they have, few.
 #[test]
+#[cfg_attr(miri, ignore = "about how much is found, by code that other tests run")]
 fn as_many_lists_as_it_takes() {
-    let (count, lists, rounds) = if cfg!(miri) { (60, 4, 1) } else { (20_000, 100, 60) };
+    let (count, lists, rounds) = (20_000, 100, 60);
     for metric in [Metric::Cosine, Metric::InnerProduct, Metric::L2] {
         let mut random = Random(13);
         let shapeless: Vec<Vec<f32>> = (0..count).map(|_| random.vector(DIM)).collect();
@@ -167,17 +168,17 @@ fn as_many_lists_as_it_takes() {
             let store = Store::new(20_000);
             build(&store, metric, &vectors, lists);
             let (found, lists) = recall(&store, &vectors, &mut random, metric, rounds);
-            assert!(found >= 0.985 || cfg!(miri), "{metric:?}: {found} of the nearest with {lists} lists");
+            assert!(found >= 0.985, "{metric:?}: {found} of the nearest with {lists} lists");
             read.push(lists);
         }
-        assert!(read[1] < read[0] * 0.6 || cfg!(miri), "{metric:?}: {read:?} lists");
+        assert!(read[1] < read[0] * 0.6, "{metric:?}: {read:?} lists");
     }
 }
 
 /// Rows come in the order of their bounds, and none is left out; both at once where the search has to be exact.
 #[test]
 fn in_order() {
-    let (count, lists, rounds, limit) = if cfg!(miri) { (60, 4, 1, 20) } else { (20_000, 40, 40, 1000) };
+    let (count, lists, rounds, limit) = if cfg!(miri) { (40, 3, 1, 20) } else { (20_000, 40, 40, 1000) };
     let mut random = Random(17);
     let vectors = vectors(&mut random, count, 200);
     let store = Store::new(20_000);

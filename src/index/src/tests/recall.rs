@@ -47,8 +47,9 @@ fn search(store: &Store, q: &[f32], exact: &[u64], passes: impl Fn(usize) -> boo
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "about how much is found, by code that other tests run")]
 fn with_and_without_a_filter() {
-    let (count, lists, rounds) = if cfg!(miri) { (60, 4, 1) } else { (20_000, 140, 60) };
+    let (count, lists, rounds) = (20_000, 140, 60);
     // Topics of a hundred rows and of ten, and none.
     for topics in [200, 2_000, count] {
         let mut random = Random(29);
@@ -74,7 +75,7 @@ fn with_and_without_a_filter() {
                 wanted += expected.len();
             }
             let recall = right as f64 / wanted as f64;
-            assert!(recall >= 0.99 || cfg!(miri), "{topics} topics, {percent} % pass: {recall}");
+            assert!(recall >= 0.99, "{topics} topics, {percent} % pass: {recall}");
         }
     }
 }

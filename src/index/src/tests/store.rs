@@ -17,6 +17,8 @@ pub struct Store {
 
 impl Store {
     pub fn new(pages: usize) -> Self {
+        // There, tests have few rows.
+        let pages = if cfg!(miri) { pages.min(400) } else { pages };
         Self {
             pages: (0..pages).map(|_| RwLock::new(Box::new([0; PAGE]))).collect(),
             next: AtomicU32::new(ROOT + 1),

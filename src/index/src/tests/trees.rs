@@ -122,7 +122,7 @@ fn vacuum(store: &Store, rows: &mut Rows, mut dead: impl FnMut(u64) -> bool) -> 
 
 #[test]
 fn grows_and_shrinks() {
-    let size = if cfg!(miri) { 60 } else { 6_000 };
+    let size = if cfg!(miri) { 24 } else { 6_000 };
     for (seed, dims) in [(1, &[60_usize][..]), (2, &[3, 700, 1500]), (3, &[1, 8000])] {
         let mut random = Random(seed);
         let store = planted(20_000, METRIC);
@@ -144,7 +144,7 @@ fn grows_and_shrinks() {
         vacuum(&store, &mut rows, |_| true);
         let empty = check_all(&store, &rows, &mut random, dims);
         assert!(empty.blocks.len() <= 2, "an empty index is as small as a new one");
-        grow(&store, &mut rows, &mut random, 50, 3, dims);
+        grow(&store, &mut rows, &mut random, if cfg!(miri) { 10 } else { 50 }, 3, dims);
         check_all(&store, &rows, &mut random, dims);
     }
 }
@@ -216,7 +216,7 @@ fn loads_in_bulk() {
         loader.finish();
         assert!(store.len() > ROOT);
         check_all(&store, &rows, &mut random, dims);
-        grow(&store, &mut rows, &mut random, 300, spaces + 5, dims);
+        grow(&store, &mut rows, &mut random, if cfg!(miri) { 20 } else { 300 }, spaces + 5, dims);
         check_all(&store, &rows, &mut random, dims);
         vacuum(&store, &mut rows, |id| id & 0x3_0000 != 0);
         check_all(&store, &rows, &mut random, dims);
@@ -227,7 +227,7 @@ fn loads_in_bulk() {
 fn damage_is_an_error() {
     let store = planted(500, METRIC);
     let mut random = Random(11);
-    for row in 0..200 {
+    for row in 0..if cfg!(miri) { 60 } else { 200 } {
         add(&store, METRIC, row % 3, row << 16 | 1, Some(&random.vector(500)));
     }
     let clean: Vec<Page> =
