@@ -101,7 +101,7 @@ class Benches(unittest.TestCase):
 
     def test_retrieval(self) -> None:
         found = tables(REPO / "benches/retrieval/run.sh", CONVERSATIONS, MODES="metadata text learned")
-        self.rows(self.the_table(found, "Writing 16 turns"), rf".+ {NUMBER}(?: +\d+%)?", 4)
+        self.rows(self.the_table(found, "Writing 16 turns"), rf".+ {NUMBER} +(?:\d+%)?", 4)
         counts = {"Category 1": 2, "Category 2": 3, "Category 3": 2, "Category 4": 4, "Category 5": 2, "Categories 1 to 4": 11}
         for title, questions in counts.items():
             [heading] = [heading for heading in found if heading.startswith(title)]
