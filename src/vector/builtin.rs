@@ -219,7 +219,7 @@ impl ArrayArg<'_> {
     }
 
     fn data(&self) -> *const u8 {
-        // SAFETY: the offset stays within the array.
+        // SAFETY: the header of a whole array is readable, and says at which offset within the array its elements begin.
         unsafe { data_of(self.array) }
     }
 }

@@ -23,7 +23,7 @@ fn vector_in(
     typmod: i32,
     call: pg_sys::FunctionCallInfo,
 ) -> Result<Option<VectorBuf>, ErrorReport> {
-    // SAFETY: the call that is being executed.
+    // SAFETY: `call` is what PostgreSQL has passed to this function, which it is executing.
     unsafe { soft::accept(read_text(input, typmod), call) }
 }
 
@@ -34,7 +34,7 @@ fn halfvec_in(
     typmod: i32,
     call: pg_sys::FunctionCallInfo,
 ) -> Result<Option<HalfVectorBuf>, ErrorReport> {
-    // SAFETY: the call that is being executed.
+    // SAFETY: `call` is what PostgreSQL has passed to this function, which it is executing.
     unsafe { soft::accept(read_text(input, typmod), call) }
 }
 

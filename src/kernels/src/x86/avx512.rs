@@ -265,13 +265,13 @@ impl<const VNNI: bool, const COUNT: bool> Bytes for Bytes512<VNNI, COUNT> {
 
     #[inline(always)]
     unsafe fn hamming(acc: __m512i, a: __m512i, b: __m512i) -> __m512i {
-        // SAFETY: the features of this table.
+        // SAFETY: works in registers alone; the caller's CPU has the features of this table.
         unsafe { _mm512_add_epi32(acc, count_bits::<COUNT>(_mm512_xor_si512(a, b))) }
     }
 
     #[inline(always)]
     unsafe fn planes(acc: __m512i, code: __m512i, planes: [__m512i; 4]) -> __m512i {
-        // SAFETY: the features of this table.
+        // SAFETY: works in registers alone; the caller's CPU has the features of this table.
         unsafe {
             let ones = count_bits::<COUNT>(_mm512_and_si512(code, planes[0]));
             let twos = count_bits::<COUNT>(_mm512_and_si512(code, planes[1]));
