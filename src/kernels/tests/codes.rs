@@ -219,7 +219,7 @@ fn nibble_sums_are_exact_and_estimates_close() {
             let nibble_query = NibbleQuery::new(&query);
             let len = sign_code_len(n);
             assert_eq!(nibble_query.code_len(), len);
-            for count in [1, 4, 65] {
+            for count in [1, 4, if cfg!(miri) { 5 } else { 65 }] {
                 // Bits past the dimension are random here and must not count.
                 let rows = &bytes(len * count + 1, 14)[1..];
                 let factors: Vec<f32> = (0..count).map(|r| 1.0 + r as f32).collect();
@@ -246,7 +246,7 @@ fn nibble_sums_are_exact_and_estimates_close() {
 #[test]
 fn nibble_extremes_do_not_wrap() {
     for k in available() {
-        for n in if cfg!(miri) { [8, 256, 512, 520] } else { [8, 256, 512, 1 << 15] } {
+        for n in [8, 256, 512, 1 << 15].into_iter().take(if cfg!(miri) { 2 } else { 4 }) {
             for value in [7.5, -7.5] {
                 let query = NibbleQuery::new(&vec![value; n]);
                 let mut out = [0];

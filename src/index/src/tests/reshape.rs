@@ -171,7 +171,7 @@ fn lists_that_come_during_a_search() {
 fn an_end_at_any_moment_loses_nothing() {
     let rows = if cfg!(miri) { 110 } else { LISTS_FROM + 200 };
     let mut random = Random(5);
-    for stop in (1..).map(|n| n * if cfg!(miri) { 70 } else { 173 }) {
+    for stop in (1..).map(|n| n * if cfg!(miri) { 90 } else { 173 }) {
         let store = planted(4000, METRIC);
         let centres: Vec<Vec<f32>> = (0..30).map(|_| random.vector(DIM)).collect();
         for i in 0..rows {
