@@ -180,14 +180,17 @@ impl Scan {
                 return Ok(Some(self.hit(row, from_sortable(bound))));
             }
             if !self.band.widen() {
-                self.stage = match self.stage {
+                let before = self.stage;
+                self.stage = match before {
                     Stage::New if self.query.is_some() => Stage::Near,
                     Stage::Near => Stage::Directionless,
                     Stage::Directionless => Stage::Absent,
                     Stage::New => Stage::Unordered,
                     _ => Stage::Done,
                 };
-                self.band.reset();
+                if before != Stage::New {
+                    self.band.reset();
+                }
             }
             if self.stage == Stage::Done {
                 return Ok(None);
