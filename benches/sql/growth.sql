@@ -35,27 +35,34 @@ AS $$
 DECLARE
   questions memory_profile.vector[] := ARRAY(SELECT bench.about(v, embedding) FROM
     (SELECT row_number() OVER () AS n, embedding FROM bench.sample OFFSET 50 LIMIT 200) s JOIN bench.topic ON topic = n * 13 % 300);
-  finish timestamptz := clock_timestamp() + make_interval(secs => seconds);
+  finish timestamptz;
   times double precision[] := '{}';
   wanted integer;
   q memory_profile.vector;
   started timestamptz;
+  finished timestamptz;
   found double precision[];
   tenth double precision;
   asked integer := 0;
   hits integer := 0;
   possible integer := 0;
 BEGIN
-  WHILE clock_timestamp() < finish OR asked < 20 LOOP
+  -- The first twenty searches are compared with all rows. Only those that follow are timed: a comparison empties the caches, and
+  -- with many namespaces it took all of the time.
+  WHILE asked <= 20 OR clock_timestamp() < finish LOOP
     wanted := asked::bigint * 7919 % namespaces;
     q := questions[1 + asked % cardinality(questions)];
     started := clock_timestamp();
     found := ARRAY(SELECT e <=> q FROM bench.grown WHERE namespace = wanted ORDER BY e <=> q LIMIT 10);
-    times := times || extract(epoch FROM clock_timestamp() - started) * 1000;
+    finished := clock_timestamp();
     IF asked < 20 THEN
-      tenth := (SELECT max(d) FROM (SELECT e <=> q AS d FROM bench.grown WHERE namespace + 0 = wanted ORDER BY 1 LIMIT 10) s);
+      -- In an order that no index has.
+      tenth := (SELECT max(d) FROM (SELECT (e <=> q) + 0 AS d FROM bench.grown WHERE namespace + 0 = wanted ORDER BY 1 LIMIT 10) s);
       hits := hits + (SELECT count(*) FROM unnest(found) d WHERE d <= tenth);
       possible := possible + (SELECT count(*) FROM (SELECT FROM bench.grown WHERE namespace + 0 = wanted LIMIT 10) s);
+      finish := clock_timestamp() + make_interval(secs => seconds);
+    ELSE
+      times := times || extract(epoch FROM finished - started) * 1000;
     END IF;
     asked := asked + 1;
   END LOOP;

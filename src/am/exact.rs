@@ -15,6 +15,9 @@ use index::scan::{Distance, Hit};
 
 use super::rows::Look;
 
+/// Rows that most searches have room for at once.
+const MOSTLY_SEEN: usize = 16;
+
 /// A row that comes next.
 pub enum Next {
     /// A row at this distance.
@@ -53,7 +56,12 @@ impl Order {
             match look(hit.row) {
                 // A distance below the bound is damage, which the executor reports.
                 Look::At(distance) if distance < bound => return Some(Next::Found(hit)),
-                Look::At(distance) => self.seen.push(Reverse((sortable(distance), hit.row))),
+                Look::At(distance) => {
+                    if self.seen.is_empty() {
+                        self.seen.reserve(MOSTLY_SEEN);
+                    }
+                    self.seen.push(Reverse((sortable(distance), hit.row)));
+                }
                 Look::Unknown => return Some(Next::Found(hit)),
                 Look::Hidden => {}
             }

@@ -13,6 +13,7 @@
 
 mod build;
 mod cost;
+mod direct;
 mod divide;
 mod exact;
 mod functions;

@@ -8,17 +8,21 @@
 //! Only heaps are read, and only vectors that lie plain in their row. Of all others nothing is known here, and the executor
 //! has to look.
 //!
+//! The rows that come next are made known in advance, and looked at when the first of them is needed: the last ones often are not.
+//! Where a page of the table was seen last is remembered, as it is for the index (`wal`).
+//!
 //! # Errors
-//! PostgreSQL's functions are called directly, all of them within one guard, since a guard for each call takes longer than
-//! most of these calls. An error leaves the guarded closure as a jump, so nothing in it may own anything: it consists of
-//! calls, of plain values on the stack, and of arithmetic that cannot panic.
+//! PostgreSQL's functions are called directly, all of them within one guard (`direct`).
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use index::Metric;
 use index::page::PAGE;
 use pgrx::pg_sys;
 
+use super::direct::{
+    LockBuffer, PrefetchBuffer, ReadBuffer, ReadRecentBuffer, ReleaseBuffer, heap_hot_search_buffer, nocachegetattr,
+};
 use super::shape::{Kind, Shape, tid_of};
 use super::wal::{count_hit, file_of, page_of};
 use crate::vector::{Element, plain};
@@ -28,41 +32,11 @@ const MAIN: pg_sys::ForkNumber::Type = pg_sys::ForkNumber::MAIN_FORKNUM;
 /// Bytes that memory hands over at once.
 const LINE: usize = 64;
 /// Rows that are looked at together, at most.
-const TOGETHER: usize = 8;
+const TOGETHER: usize = 10;
+/// Pages of tables that are remembered.
+const SEEN_PAGES: usize = 1 << 14;
 /// The part of a row's number that says where it is.
 const PLACE: u64 = (1 << 48) - 1;
-
-#[cfg(any(feature = "pg14", feature = "pg15"))]
-type File = pg_sys::RelFileNode;
-#[cfg(not(any(feature = "pg14", feature = "pg15")))]
-type File = pg_sys::RelFileLocator;
-
-unsafe extern "C-unwind" {
-    fn PrefetchBuffer(
-        relation: pg_sys::Relation,
-        fork: pg_sys::ForkNumber::Type,
-        block: pg_sys::BlockNumber,
-    ) -> pg_sys::PrefetchBufferResult;
-    fn ReadRecentBuffer(
-        file: File,
-        fork: pg_sys::ForkNumber::Type,
-        block: pg_sys::BlockNumber,
-        buffer: pg_sys::Buffer,
-    ) -> bool;
-    fn ReadBuffer(relation: pg_sys::Relation, block: pg_sys::BlockNumber) -> pg_sys::Buffer;
-    fn LockBuffer(buffer: pg_sys::Buffer, mode: std::ffi::c_int);
-    fn ReleaseBuffer(buffer: pg_sys::Buffer);
-    fn heap_hot_search_buffer(
-        tid: pg_sys::ItemPointer,
-        relation: pg_sys::Relation,
-        buffer: pg_sys::Buffer,
-        snapshot: pg_sys::Snapshot,
-        tuple: pg_sys::HeapTuple,
-        all_dead: *mut bool,
-        first_call: bool,
-    ) -> bool;
-    fn nocachegetattr(tuple: pg_sys::HeapTuple, column: std::ffi::c_int, desc: pg_sys::TupleDesc) -> pg_sys::Datum;
-}
 
 /// What is known of the row that an entry leads to.
 #[derive(Debug, Clone, Copy, Default)]
@@ -142,14 +116,20 @@ impl Target {
     }
 }
 
-/// Rows that were looked at together, by number.
-pub type Looks = [(u64, Look); TOGETHER];
+/// What is kept of the rows between two calls.
+#[derive(Default)]
+pub struct Looks {
+    /// Rows that were looked at together, by number.
+    known: Cell<[(u64, Look); TOGETHER]>,
+    /// Rows that come next, and how many they are.
+    coming: Cell<([u64; TOGETHER], usize)>,
+}
 
 /// The rows of a search.
 pub struct Rows<'a> {
     scan: pg_sys::IndexScanDesc,
     target: Option<&'a Target>,
-    looks: &'a Cell<Looks>,
+    looks: &'a Looks,
 }
 
 impl<'a> Rows<'a> {
@@ -157,67 +137,93 @@ impl<'a> Rows<'a> {
     ///
     /// # Safety
     /// The scan has begun and has a snapshot, and lives as long as the result is used. The target is for its table.
-    pub unsafe fn new(scan: pg_sys::IndexScanDesc, target: Option<&'a Target>, looks: &'a Cell<Looks>) -> Self {
+    pub unsafe fn new(scan: pg_sys::IndexScanDesc, target: Option<&'a Target>, looks: &'a Looks) -> Self {
         Self { scan, target, looks }
     }
 
-    /// What is known of a row.
+    /// What is known of a row, for a search with a target.
     pub fn look(&self, row: u64) -> Look {
-        let known = || self.looks.get().into_iter().find(|&(known, _)| known == row);
-        let look = known().or_else(|| {
-            self.expect(&[row]);
-            known()
+        let known: &Cell<[(u64, Look)]> = &self.looks.known;
+        let find = || known.as_slice_of_cells().iter().map(Cell::get).find(|&(known, _)| known == row);
+        let look = find().or_else(|| {
+            let (coming, count) = self.looks.coming.get();
+            match coming[..count].iter().position(|&next| next == row) {
+                Some(first) => self.visit(&coming[first..count]),
+                None => self.visit(&[row]),
+            }
+            find()
         });
         look.map_or(Look::Unknown, |(_, look)| look)
     }
 
-    /// Looks at rows that will be needed soon, the first one first.
+    /// Takes note of rows that may be needed soon, the first one first. Where the executor looks at them itself, memory or the
+    /// disk is asked for them at once.
     pub fn expect(&self, rows: &[u64]) {
-        let mut looks = Looks::default();
-        // SAFETY: the scan has an open table, if it has one, and a snapshot. The closure keeps to what the head of this file says.
+        let (mut coming, count) = ([0; TOGETHER], rows.len().min(TOGETHER));
+        coming.iter_mut().zip(rows).for_each(|(next, &row)| *next = row & PLACE);
+        match self.target {
+            Some(_) => self.looks.coming.set((coming, count)),
+            None => self.visit(&coming[..count]),
+        }
+    }
+
+    /// Asks for rows, and looks at them if there is a target.
+    fn visit(&self, rows: &[u64]) {
+        let mut looks = <[(u64, Look); TOGETHER]>::default();
+        // SAFETY: the scan has an open table, if it has one, and a snapshot. The closure keeps to what `direct` says.
         unsafe {
             let table = (*self.scan).heapRelation;
             if !table.is_null() {
-                pg_sys::ffi::pg_guard_ffi_boundary(|| self.look_at(table, rows, &mut looks));
+                let seen = seen_in(table, rows);
+                let mut buffers = seen;
+                pg_sys::ffi::pg_guard_ffi_boundary(|| self.look_at(table, rows, &mut buffers, &mut looks));
+                if buffers != seen {
+                    remember(table, rows, &buffers);
+                }
             }
         }
-        self.looks.set(looks);
+        self.looks.known.set(looks);
     }
 
     /// # Safety
-    /// The table is that of the scan, and an error of PostgreSQL's is caught by a guard.
+    /// The table is that of the scan, `buffers` are zero or have existed, and an error of PostgreSQL's is caught by a guard.
     #[inline(always)]
-    unsafe fn look_at(&self, table: pg_sys::Relation, rows: &[u64], looks: &mut Looks) {
-        let mut buffers = [0; TOGETHER];
+    unsafe fn look_at(
+        &self,
+        table: pg_sys::Relation,
+        rows: &[u64],
+        buffers: &mut [pg_sys::Buffer; TOGETHER],
+        looks: &mut [(u64, Look); TOGETHER],
+    ) {
         // SAFETY: as above. A buffer is pinned from `ReadRecentBuffer` or `ReadBuffer` to `ReleaseBuffer`.
         unsafe {
-            for ((&row, buffer), look) in rows.iter().zip(&mut buffers).zip(looks.iter_mut()) {
-                look.0 = row & PLACE;
+            for ((&row, buffer), look) in rows.iter().zip(&mut *buffers).zip(looks.iter_mut()) {
+                look.0 = row;
                 let block = (row >> 16) as u32;
-                // A block that is not in memory is asked for.
-                let recent = PrefetchBuffer(table, MAIN, block).recent_buffer;
-                if recent > 0 {
-                    kernels::prefetch(pg_sys::BufferDescriptors.add(recent as usize - 1));
-                    kernels::prefetch(place_of(recent, row));
-                    *buffer = recent;
+                if *buffer == 0 || holds_another(*buffer, block) {
+                    // A block that is not in memory is asked for.
+                    *buffer = PrefetchBuffer(table, MAIN, block).recent_buffer;
+                }
+                if *buffer > 0 {
+                    kernels::prefetch(pg_sys::BufferDescriptors.add(*buffer as usize - 1));
+                    kernels::prefetch(place_of(*buffer, row));
                 }
             }
-            for (&row, &buffer) in rows.iter().zip(&buffers) {
+            for (&row, &buffer) in rows.iter().zip(&*buffers) {
                 if buffer > 0 {
                     prefetch_row(buffer, row);
                 }
             }
             let Some(target) = self.target else { return };
-            for ((&row, &recent), look) in rows.iter().zip(&buffers).zip(looks.iter_mut()) {
+            for ((&row, recent), look) in rows.iter().zip(&mut *buffers).zip(looks.iter_mut()) {
                 let block = (row >> 16) as u32;
-                let known = recent > 0 && ReadRecentBuffer(file_of(table), MAIN, block, recent);
-                let buffer = if known {
+                if *recent > 0 && ReadRecentBuffer(file_of(table), MAIN, block, *recent) {
                     count_hit(table);
-                    recent
                 } else {
-                    ReadBuffer(table, block)
-                };
-                let (mut tid, mut tuple) = (tid_of(row & PLACE), pg_sys::HeapTupleData::default());
+                    *recent = ReadBuffer(table, block);
+                }
+                let buffer = *recent;
+                let (mut tid, mut tuple) = (tid_of(row), pg_sys::HeapTupleData::default());
                 let (snapshot, all_dead) = ((*self.scan).xs_snapshot, std::ptr::null_mut());
                 LockBuffer(buffer, pg_sys::BUFFER_LOCK_SHARE as i32);
                 let shown = heap_hot_search_buffer(&mut tid, table, buffer, snapshot, &mut tuple, all_dead, true);
@@ -226,6 +232,73 @@ impl<'a> Rows<'a> {
                 ReleaseBuffer(buffer);
             }
         }
+    }
+}
+
+/// A page of a table, and the buffer in which it was seen last.
+#[derive(Debug, Clone, Copy, Default)]
+struct Seen {
+    block: u32,
+    buffer: pg_sys::Buffer,
+}
+
+thread_local! {
+    static SEEN: RefCell<Vec<Seen>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Where a page of a table is remembered. Pages of two tables may have one place: whoever reads the buffer finds out.
+///
+/// # Safety
+/// The table is open.
+unsafe fn slot(table: pg_sys::Relation, row: u64) -> usize {
+    // SAFETY: as above.
+    let table = unsafe { (*table).rd_id.to_u32() };
+    table.wrapping_mul(0x9E37_79B1).wrapping_add((row >> 16) as u32) as usize % SEEN_PAGES
+}
+
+/// The buffers in which the pages of rows were seen last, or zero.
+///
+/// # Safety
+/// The table is open.
+unsafe fn seen_in(table: pg_sys::Relation, rows: &[u64]) -> [pg_sys::Buffer; TOGETHER] {
+    let mut buffers = [0; TOGETHER];
+    SEEN.with_borrow(|seen| {
+        for (buffer, &row) in buffers.iter_mut().zip(rows) {
+            // SAFETY: as above.
+            let place = seen.get(unsafe { slot(table, row) });
+            *buffer = place.filter(|place| place.block == (row >> 16) as u32).map_or(0, |place| place.buffer);
+        }
+    });
+    buffers
+}
+
+/// Remembers the buffers of rows' pages. Those of temporary tables have negative numbers and are looked up cheaply.
+///
+/// # Safety
+/// The table is open.
+unsafe fn remember(table: pg_sys::Relation, rows: &[u64], buffers: &[pg_sys::Buffer; TOGETHER]) {
+    SEEN.with_borrow_mut(|seen| {
+        if seen.is_empty() {
+            seen.resize(SEEN_PAGES, Seen::default());
+        }
+        for (&buffer, &row) in buffers.iter().zip(rows) {
+            if buffer > 0 {
+                // SAFETY: as above.
+                seen[unsafe { slot(table, row) }] = Seen { block: (row >> 16) as u32, buffer };
+            }
+        }
+    });
+}
+
+/// Whether a buffer is of another block by now.
+///
+/// # Safety
+/// A buffer of that number exists.
+unsafe fn holds_another(buffer: pg_sys::Buffer, block: u32) -> bool {
+    // SAFETY: as above. It may be given to another block at any moment: whoever reads it finds out.
+    unsafe {
+        (&raw const (*pg_sys::BufferDescriptors.add(buffer as usize - 1)).bufferdesc.tag.blockNum).read_volatile()
+            != block
     }
 }
 

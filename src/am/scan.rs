@@ -1,7 +1,5 @@
 //! Searching.
 
-use std::cell::Cell;
-
 use index::Query;
 use index::key::{Span, span};
 use index::scan::{Distance, Scan};
@@ -14,7 +12,7 @@ use pgrx::prelude::*;
 use super::checked;
 use super::exact::{Next, Order};
 use super::rows::{Looks, Rows, Target};
-use super::shape::{Shape, tid_of};
+use super::shape::{MAX_COLUMNS, Shape, tid_of};
 use super::wal::Store;
 use crate::error::{internal, report};
 use crate::gucs;
@@ -25,7 +23,7 @@ struct State {
     scan: Option<Scan>,
     /// The query for a look at the rows, where the index can do that.
     target: Option<Target>,
-    looks: Cell<Looks>,
+    looks: Looks,
     order: Order,
     counted: bool,
 }
@@ -68,8 +66,7 @@ pub unsafe extern "C-unwind" fn amrescan(
         let shape = Shape::of((*scan).indexRelation);
         let orders = std::slice::from_raw_parts((*scan).orderByData, order_count(scan));
         let query = orders.first().filter(|order| order.sk_flags as u32 & pg_sys::SK_ISNULL == 0);
-        (state.target, state.order) = (None, Order::default());
-        state.looks.set(Looks::default());
+        (state.target, state.looks, state.order) = (None, Looks::default(), Order::default());
         let query = query.map(|order| {
             shape.elements(order.sk_argument, &mut Vec::new(), |elements| {
                 check_dimensions(&shape, elements.len());
@@ -117,7 +114,8 @@ fn check_dimensions(shape: &Shape, actual: usize) {
 /// The namespaces that the conditions of a scan leave. Conditions that cannot be used are left to the executor, which
 /// compares all of them again in any case.
 unsafe fn spans(shape: &Shape, scan: pg_sys::IndexScanDesc) -> Vec<Span> {
-    let mut hashes: Vec<Option<Vec<u64>>> = vec![None; shape.columns];
+    let mut hashes: [Option<Vec<u64>>; MAX_COLUMNS] = [const { None }; MAX_COLUMNS];
+    let hashes = &mut hashes[..shape.columns];
     // SAFETY: the scan has as many keys as it says.
     let keys =
         unsafe { std::slice::from_raw_parts((*scan).keyData, usize::try_from((*scan).numberOfKeys).unwrap_or(0)) };

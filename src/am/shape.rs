@@ -7,13 +7,13 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use super::wal::Store;
-use super::{EQUAL, HASH, METRIC, checked};
+use super::{EQUAL, HASH, METRIC, checked, direct};
 use crate::error::{internal, report};
 use crate::vector::{HalfVector, Vector};
 use pgrx::pg_sys::panic::ErrorReportable;
 
 /// Key columns that an index can have.
-const MAX_COLUMNS: usize = 2;
+pub const MAX_COLUMNS: usize = 2;
 
 /// The type of the vector column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,8 +142,11 @@ impl Shape {
             let collation = *(*self.relation).rd_indcollation.add(column);
             let own = *(*self.relation).rd_opcintype.add(column);
             if kind == pg_sys::InvalidOid || kind == own {
-                let function = pg_sys::index_getprocinfo(self.relation, column as i16 + 1, HASH);
-                return pg_sys::FunctionCall2Coll(function, collation, value, seed).value() as u64;
+                let hash = || {
+                    let function = direct::index_getprocinfo(self.relation, column as i16 + 1, HASH);
+                    direct::FunctionCall2Coll(function, collation, value, seed)
+                };
+                return pg_sys::ffi::pg_guard_ffi_boundary(hash).value() as u64;
             }
             let family = *(*self.relation).rd_opfamily.add(column);
             let function = pg_sys::get_opfamily_proc(family, kind, kind, HASH as i16);

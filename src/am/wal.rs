@@ -35,6 +35,7 @@ use index::page::{META, Meta, PAGE, Page, ROOT, init_meta, is_in_use, is_unused,
 use index::pages::{Guard, Pages};
 use pgrx::pg_sys;
 
+use super::direct;
 use super::rows::Rows;
 
 const _: () = assert!(pg_sys::BLCKSZ as usize == PAGE);
@@ -81,33 +82,36 @@ impl<'a> Store<'a> {
         Self { strategy, vacuum: true, ..unsafe { Self::new(relation) } }
     }
 
-    fn pin_known(&self, block: u32) -> pg_sys::Buffer {
-        if !self.strategy.is_null() {
-            return self.pin(block, pg_sys::ReadBufferMode::RBM_NORMAL);
-        }
-        // SAFETY: the relation is open.
-        let (slot, known) = unsafe { Recent::known(self.relation, block) };
-        if known > 0 {
-            // SAFETY: as above; the number was that of a buffer.
-            unsafe {
-                if pg_sys::ReadRecentBuffer(file_of(self.relation), MAIN, block, known) {
-                    count_hit(self.relation);
-                    return known;
-                }
-            }
-        }
-        let buffer = self.pin(block, pg_sys::ReadBufferMode::RBM_NORMAL);
-        RECENT.with_borrow_mut(|recent| recent.buffers[slot] = buffer);
-        buffer
-    }
-
     fn pin(&self, block: u32, mode: pg_sys::ReadBufferMode::Type) -> pg_sys::Buffer {
         // SAFETY: the relation is open; a block that is not there is an error of PostgreSQL's.
         unsafe { pg_sys::ReadBufferExtended(self.relation, MAIN, block, mode, self.strategy) }
     }
 
     fn locked(&self, block: u32, mode: i32) -> Locked<'_> {
-        let buffer = self.pin_known(block);
+        let passing = !self.strategy.is_null();
+        // SAFETY: the relation is open.
+        let (slot, known) = if passing { (0, 0) } else { unsafe { Recent::known(self.relation, block) } };
+        if known > 0 {
+            // SAFETY: as above; the number was that of a buffer, and a buffer is locked if it is pinned.
+            unsafe {
+                let file = file_of(self.relation);
+                let lock = || {
+                    let found = direct::ReadRecentBuffer(file, MAIN, block, known);
+                    if found {
+                        direct::LockBuffer(known, mode);
+                    }
+                    found
+                };
+                if pg_sys::ffi::pg_guard_ffi_boundary(lock) {
+                    count_hit(self.relation);
+                    return Locked::new(known, block);
+                }
+            }
+        }
+        let buffer = self.pin(block, pg_sys::ReadBufferMode::RBM_NORMAL);
+        if !passing {
+            RECENT.with_borrow_mut(|recent| recent.buffers[slot] = buffer);
+        }
         // SAFETY: the buffer is pinned.
         unsafe { pg_sys::LockBuffer(buffer, mode) };
         Locked::new(buffer, block)
@@ -234,20 +238,14 @@ impl Recent {
 ///
 /// # Safety
 /// It is open.
-#[cfg(any(feature = "pg14", feature = "pg15"))]
-pub unsafe fn file_of(relation: pg_sys::Relation) -> pg_sys::RelFileNode {
+pub unsafe fn file_of(relation: pg_sys::Relation) -> direct::File {
     // SAFETY: the caller's relation is open.
-    unsafe { (*relation).rd_node }
-}
-
-/// The file of a relation.
-///
-/// # Safety
-/// It is open.
-#[cfg(not(any(feature = "pg14", feature = "pg15")))]
-pub unsafe fn file_of(relation: pg_sys::Relation) -> pg_sys::RelFileLocator {
-    // SAFETY: the caller's relation is open.
-    unsafe { (*relation).rd_locator }
+    unsafe {
+        #[cfg(any(feature = "pg14", feature = "pg15"))]
+        return (*relation).rd_node;
+        #[cfg(not(any(feature = "pg14", feature = "pg15")))]
+        return (*relation).rd_locator;
+    }
 }
 
 /// Counts a page that was found in memory, as PostgreSQL does where it looks it up itself.

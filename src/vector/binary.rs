@@ -6,8 +6,8 @@ use super::fault::Fault;
 
 const PREFIX: usize = 4;
 
-/// Reads a vector from the start of a message; gives it and the number of bytes it took.
-pub fn decode<E: Element>(message: &[u8], typmod: i32) -> Result<(Vec<E>, usize), Fault> {
+/// The elements of the vector at the start of a message, as they lie there, and how many bytes the vector takes.
+pub fn body<E: Element>(message: &[u8], typmod: i32) -> Result<(&[u8], usize), Fault> {
     let &[d0, d1, u0, u1, ref body @ ..] = message else {
         return Err(Fault::Truncated);
     };
@@ -21,12 +21,21 @@ pub fn decode<E: Element>(message: &[u8], typmod: i32) -> Result<(Vec<E>, usize)
     let Some(body) = body.get(..dimensions * E::BYTES) else {
         return Err(Fault::Truncated);
     };
-    let elements: Vec<E> = body.chunks_exact(E::BYTES).map(E::from_wire).collect();
-    // Without an early end, which would keep the loops from using vector instructions.
-    if !elements.iter().fold(true, |finite, element| finite & element.is_finite()) {
-        elements.iter().try_for_each(|element| element.check().map(drop))?;
+    Ok((body, PREFIX + body.len()))
+}
+
+/// Reads the elements of [`body`] into `out`, which has room for them.
+pub fn decode<E: Element>(body: &[u8], out: &mut [E]) -> Result<(), Fault> {
+    let mut finite = true;
+    for (element, bytes) in out.iter_mut().zip(body.chunks_exact(E::BYTES)) {
+        *element = E::from_wire(bytes);
+        // Without an early end, which would keep the loop from using vector instructions.
+        finite &= element.is_finite();
     }
-    Ok((elements, PREFIX + body.len()))
+    if !finite {
+        out.iter().try_for_each(|element| element.check().map(drop))?;
+    }
+    Ok(())
 }
 
 /// Length of the binary form of a vector.
@@ -51,6 +60,12 @@ mod tests {
 
     use super::*;
     use crate::vector::{MAX_DIMENSIONS, cases};
+
+    fn decode<E: Element>(message: &[u8], typmod: i32) -> Result<(Vec<E>, usize), Fault> {
+        let (body, taken) = body::<E>(message, typmod)?;
+        let mut elements = vec![E::default(); body.len() / E::BYTES];
+        super::decode(body, &mut elements).map(|()| (elements, taken))
+    }
 
     fn message(dimensions: u16, reserved: u16, body: &[u8]) -> Vec<u8> {
         [&dimensions.to_be_bytes()[..], &reserved.to_be_bytes(), body].concat()

@@ -95,9 +95,11 @@ fn write_text<E: Element>(vector: &Dense<E>) -> CStringBuf {
 }
 
 fn read_binary<E: Element>(mut message: Message, typmod: i32) -> Result<DenseBuf<E>, ErrorReport> {
-    let (elements, taken) = binary::decode::<E>(message.rest(), typmod)?;
+    let (body, taken) = binary::body::<E>(message.rest(), typmod)?;
+    let mut vector = DenseBuf::zeros(body.len() / E::BYTES);
+    binary::decode::<E>(body, vector.elements_mut())?;
     message.advance(taken);
-    Ok(DenseBuf::from_slice(&elements))
+    Ok(vector)
 }
 
 fn write_binary<E: Element>(vector: &Dense<E>) -> Bytes {

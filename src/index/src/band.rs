@@ -16,8 +16,9 @@ use std::collections::BinaryHeap;
 const FIRST_LIMIT: usize = 256;
 /// Rows of the widest band; sixteen bytes each.
 const LAST_LIMIT: usize = 1 << 20;
-/// Rows that are known in advance: at first, and later.
-const AHEAD: [usize; 2] = [8, 4];
+/// Rows that are known in advance: at first as many as are mostly wanted, then two of which the second is not needed half of the
+/// time, and later, when many are wanted, more together.
+const AHEAD: [usize; 4] = [10, 2, 2, 4];
 /// How much wider each band is than the one before.
 const GROWTH: usize = 16;
 
@@ -82,6 +83,8 @@ pub struct Band {
     heap: BinaryHeap<Reverse<Candidate>>,
     /// The next ones of the heap, the nearest last.
     ahead: Vec<Candidate>,
+    /// How often next ones were taken from it, as far as that matters.
+    turn: usize,
     last: Option<Candidate>,
     /// If nothing is dropped: what is not below `cut`.
     aside: Option<Vec<Candidate>>,
@@ -98,7 +101,8 @@ impl Band {
             threshold: f32::NAN,
             kept: Vec::with_capacity(FIRST_LIMIT),
             heap: BinaryHeap::new(),
-            ahead: Vec::new(),
+            ahead: Vec::with_capacity(AHEAD[0]),
+            turn: 0,
             last: None,
             aside: None,
         }
@@ -223,7 +227,8 @@ impl Band {
     fn look_ahead(&mut self, expect: impl FnOnce(&[u64])) {
         let (mut rows, mut count) = ([0; AHEAD[0]], 0);
         let mut last = self.last;
-        let wanted = AHEAD[usize::from(last.is_some())];
+        let wanted = AHEAD[self.turn];
+        self.turn = (self.turn + 1).min(AHEAD.len() - 1);
         while count < wanted {
             match self.heap.pop() {
                 Some(Reverse(candidate)) if last == Some(candidate) => {}

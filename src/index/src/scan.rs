@@ -186,14 +186,17 @@ impl Scan {
                 return Ok(Some(self.hit(row, from_sortable(bound))));
             }
             if !self.band.widen() {
-                self.stage = match self.stage {
+                let before = self.stage;
+                self.stage = match before {
                     Stage::New if self.query.is_some() => Stage::Near,
                     Stage::Near => Stage::Directionless,
                     Stage::Directionless => Stage::Absent,
                     Stage::New => Stage::Unordered,
                     _ => Stage::Done,
                 };
-                self.band.reset();
+                if before != Stage::New {
+                    self.band.reset();
+                }
             }
             if self.stage == Stage::Done {
                 return Ok(None);
@@ -381,7 +384,11 @@ impl Scan {
         let (frontier, norm, slack) = (&mut self.lists, &mut self.norm, &mut self.slack);
         // Beside each row the place of its list among those that were read, from one on.
         let note = (frontier.read().min(usize::from(u16::MAX)) as u64) << NOTE_SHIFT;
+        // Other namespaces share the first and the last page.
+        let mut begun = false;
         walk(pages, first, last, |leaf| {
+            let shared = !std::mem::replace(&mut begun, true) || leaf.high() > last;
+            let leaf = if shared { &leaf.narrowed(first.id, last.id) } else { leaf };
             if leaf.dim() != query.dim() {
                 return Ok(());
             }

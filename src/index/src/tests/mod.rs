@@ -1,4 +1,5 @@
 mod bounds;
+mod leaves;
 mod lists;
 mod order;
 mod recall;
