@@ -55,7 +55,7 @@ pub(super) fn find(book: &RuleBook, text: &str, now: DateTime, tense: Tense) -> 
             continue;
         }
         let rule = book.dates.iter().find_map(|rule| {
-            let groups = rule.pattern.captures_at(text, hit.start())?;
+            let groups = rule.pattern().captures_at(text, hit.start())?;
             let whole = groups.get(0)?;
             (whole.start() == hit.start() && whole.end() == hit.end()).then_some((rule, groups))
         });
@@ -163,7 +163,7 @@ impl Asked<'_> {
                 });
                 one(match (which, tense) {
                     (Some(_), _) => days.next()?,
-                    (None, Tense::Past) => days.filter(|&day| day <= today).last()?,
+                    (None, Tense::Past) => days.rfind(|&day| day <= today)?,
                     (None, Tense::Future) => days.find(|&day| day >= today)?,
                 })
             }

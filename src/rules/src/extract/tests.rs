@@ -65,6 +65,9 @@ fn every_rule_of_the_books_compiles() {
             assert!(!rule.pattern().is_match(""), "{language}: rule {} matches the empty text", rule.id);
             assert!(rule.meaning.confidence <= MAX_CONFIDENCE && rule.meaning.importance <= 1.0, "{}", rule.id);
         }
+        for rule in &book.dates {
+            assert!(!rule.pattern().is_match(""), "{language}: a date is nothing");
+        }
         assert!(book.keys.iter().all(|meaning| meaning.say.as_deref().is_some_and(|say| say.contains("{v}"))));
         // A slot means the same in every language.
         assert_eq!(book.single, RuleBook::english().single, "{language}");

@@ -1,5 +1,7 @@
 //! The patterns for dates, as the language files state them.
 
+use std::sync::OnceLock;
+
 use regex::Regex;
 
 use crate::extract::rulebook::compile;
@@ -28,12 +30,20 @@ pub(in crate::extract) enum DateOp {
     Date,
 }
 
-/// A pattern for a date.
+/// A pattern for a date. Compiled when a date is found that may be one of its own.
 pub(in crate::extract) struct DateRule {
     pub(in crate::extract) op: DateOp,
     pub(in crate::extract) offset: i32,
     pub(in crate::extract) part: Option<String>,
-    pub(in crate::extract) pattern: Regex,
+    source: String,
+    compiled: OnceLock<Regex>,
+}
+
+impl DateRule {
+    /// The compiled pattern.
+    pub(in crate::extract) fn pattern(&self) -> &Regex {
+        self.compiled.get_or_init(|| compile(&self.source))
+    }
 }
 
 /// Reads "weekday -1" and the like, and its pattern.
@@ -57,5 +67,6 @@ pub(in crate::extract) fn date_rule(head: &str, pattern: &str) -> DateRule {
         _ => panic!("unknown computation of a date: {head}"),
     };
     let offset = words.next().and_then(|word| word.parse().ok()).expect("a date rule needs an offset");
-    DateRule { op, offset, part: words.next().map(str::to_owned), pattern: compile(pattern) }
+    let part = words.next().map(str::to_owned);
+    DateRule { op, offset, part, source: pattern.to_owned(), compiled: OnceLock::new() }
 }
