@@ -271,13 +271,14 @@ begin
         where setting.value #>> '{}' in (c.cfgname, n.nspname || '.' || c.cfgname))
       when 'keep_forgotten_days' then jsonb_path_exists(setting.value, '$ ? (@.type() == "number" && @ >= 1 && @ <= 36500)')
       when 'profile_buckets' then _check_buckets(setting.value)
+      when 'timezone' then setting.value #>> '{}' in (select z.name from pg_timezone_names z)
       when 'language' then setting.value #>> '{}' = any (_languages())
       when 'scoring' then _check_scoring(setting.value)
     end;
     if valid is null then
       raise invalid_parameter_value using
         message = format('unknown setting "%s"', setting.key),
-        hint = 'Settings: unknown_fields, unknown_container, profile_limit, inline_embedding_limit, notify, extraction_instructions, language, summary_interval, text_search_config, keep_forgotten_days, profile_buckets, scoring.';
+        hint = 'Settings: unknown_fields, unknown_container, profile_limit, inline_embedding_limit, notify, extraction_instructions, language, timezone, summary_interval, text_search_config, keep_forgotten_days, profile_buckets, scoring.';
     elsif not valid then
       raise invalid_parameter_value using
         message = format('invalid value for setting "%s": %s', setting.key, setting.value);
@@ -313,7 +314,7 @@ end
 $$;
 comment on function project_configure(jsonb) is 'Changes settings of the current project (null restores the default) and returns all of them: '
   'unknown_fields skip|create, unknown_container not_found|empty, profile_limit 1..1000, inline_embedding_limit 0..10000, '
-  'notify true|false, extraction_instructions (what the language model is to see to, at most 2,000 characters), '
+  'timezone (an IANA name: whose days are meant where a subject has no time zone), notify true|false, extraction_instructions (what the language model is to see to, at most 2,000 characters), '
   'summary_interval (seconds between two summaries of a profile by the language model, -1 for none), '
   'text_search_config (a text search configuration), keep_forgotten_days (after which forgotten memories are purged), '
   'profile_buckets (topics of the profile: objects with key and description), scoring (weights and calibration of the search, see docs/search.md)';

@@ -42,12 +42,12 @@ $$;
 
 -- What a memory is compared by; NULL for what is no statement of somebody about something: a profile field, an aside, a turn of
 -- a conversation as it was said.
-create function _memory_gist(m memory, subject_name text) returns bigint
+create function _memory_gist(m memory, subject_names text[]) returns bigint
 language plpgsql immutable
 as $$
 begin
   return case when m.field_key is null and not coalesce(m.aside, false) and (m.sequence is null or m.job_id is not null)
-    then memory_profile._gist(m.content, subject_name) end;
+    then memory_profile._gist(m.content, subject_names) end;
 end
 $$;
 
@@ -97,7 +97,7 @@ declare
   meaning record;
 begin
   new := _memory_completed(_memory_placed(new), predecessor);
-  new.gist := coalesce(new.gist, _memory_gist(new, _subject_name(new.subject_key)));
+  new.gist := coalesce(new.gist, _memory_gist(new, _subject_names(new.subject_key)));
   if predecessor.id is not null then
     update memory set superseded_at = new.created_at, superseded_by = new.id
     where subject_key = new.subject_key and id = predecessor.id;

@@ -115,7 +115,7 @@ language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 declare
-  name constant text := _subject_name(key);
+  names constant text[] := _subject_names(key);
   one memory;
   news memory[] := '{}';
   texts text[] := '{}';
@@ -129,12 +129,12 @@ declare
   written memory[] := '{}';
 begin
   for place in 1 .. cardinality(items) loop
-    one := _memory_new(key, items[place], name);
+    one := _memory_new(key, items[place], names);
     news := news || one;
     texts := texts || one.content;
     checksums := checksums || md5(one.content);
     if one.gist is not null then
-      beginnings := one.gist || _gists_of_beginnings(one.content, name);
+      beginnings := one.gist || _gists_of_beginnings(one.content, names);
       gists := gists || beginnings;
       gist_places := gist_places || array_fill(place, array[cardinality(beginnings)]);
     end if;
@@ -142,7 +142,7 @@ begin
   met := _places_known(key, checksums, gists, gist_places) || _places_meeting(texts, gists, gist_places);
   for place in 1 .. cardinality(items) loop
     one := news[place];
-    if one.slot is null and place <> all (met) and not items[place] ? 'derives_from' then
+    if one.slot is null and place <> all (met) and not items[place] ? 'derives_from' and coalesce(items[place] -> 'calls_off', 'null') = 'null' then
       together := together || one;
       continue;
     elsif cardinality(together) > 0 then

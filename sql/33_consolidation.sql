@@ -23,14 +23,39 @@ begin
 end
 $$;
 
--- What the subject is called, which statements about it may use in place of "User".
-create function _subject_name(key uuid) returns text
+-- What the subject is called, which statements about it may use in place of "User": the present name, and behind it the former
+-- ones that are other forms of it, which older statements use.
+create function _subject_names(key uuid) returns text[]
 language plpgsql stable
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
+declare
+  names text[];
+  has_one boolean;
 begin
-  return (select field_value #>> '{}' from memory
-          where subject_key = key and field_key = 'name' and superseded_at is null and forgotten_at is null);
+  select array_agg(n.field_value #>> '{}' order by n.created_at desc, n.version desc),
+         bool_or(n.superseded_at is null and n.forgotten_at is null)
+  into names, has_one
+  from memory n where n.subject_key = key and n.field_key = 'name';
+  return case when not coalesce(has_one, false) then '{}' when cardinality(names) = 1 then names else _known_as(names) end;
+end
+$$;
+
+-- Whose days a subject's words mean: its time zone, by the profile, or else that of the project.
+create function _subject_zone(key uuid) returns text
+language plpgsql stable
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  zone text;
+begin
+  select m.field_value #>> '{}' into zone
+  from jsonb_array_elements(profile_schema_get() -> 'fields') f
+  join memory m on m.subject_key = key and m.field_key = f ->> 'key' and m.superseded_at is null and m.forgotten_at is null
+  where f ->> 'type' = 'timezone'
+  order by m.field_key <> 'timezone', m.field_key
+  limit 1;
+  return coalesce(zone, project_setting('timezone') #>> '{}');
 end
 $$;
 
@@ -134,7 +159,7 @@ end
 $$;
 
 -- A statement as it is to be remembered: checked, placed, and with what it is compared by. Attributes are columns of memory.
-create function _memory_new(key uuid, attributes jsonb, name text) returns memory
+create function _memory_new(key uuid, attributes jsonb, names text[]) returns memory
 language plpgsql
 as $$
 declare
@@ -148,31 +173,94 @@ begin
   new.source_type := coalesce(new.source_type, 'api');
   new.confidence := coalesce(new.confidence, 0.95);
   new := memory_profile._memory_placed(new);
-  new.gist := memory_profile._memory_gist(new, name);
+  new.gist := memory_profile._memory_gist(new, names);
+  return new;
+end
+$$;
+
+-- The plan that a text calls off, by what it calls the plan: of those ahead the one that has all the words, or that has most of
+-- the words for its sort. Of several that are named alike none is meant for sure.
+create function _plan_meant(key uuid, called_off jsonb) returns memory
+language plpgsql stable
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  words constant text[] := array(select jsonb_array_elements_text(called_off -> 'words'));
+  sorts constant text[] := array(select jsonb_array_elements_text(called_off -> 'sorts'));
+  candidates text[];
+  plan memory;
+begin
+  select array_agg(w.id) filter (where w.fit = w.best) into candidates
+  from (select m.id, t.fit, max(t.fit) over () as best
+        from (select k.* from memory k
+              where k.subject_key = key and k.superseded_at is null and k.forgotten_at is null
+                and k.forget_after > now() and k.field_key is null
+              offset 0) m
+        cross join lateral (select _tells_of_plan(m.content, words, sorts) as fit offset 0) t
+        where t.fit is not null and m.kind = 'event' and not m.aside
+          and (called_off ->> 'day' is null
+               or (m.event_date at time zone 'UTC')::date = ((called_off ->> 'day')::timestamptz at time zone 'UTC')::date)) w;
+  if cardinality(candidates) = 1 then
+    select * into plan from memory m where m.subject_key = key and m.id = candidates[1];
+  end if;
+  return plan;
+end
+$$;
+
+-- Remembers that a plan is off, which is forgotten softly, or that it takes place on another day, which supersedes it.
+create function _plan_call_off(plan memory, new memory, called_off jsonb, embed boolean) returns memory
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  moved constant boolean := (called_off ->> 'moved')::boolean;
+  refusal constant text := _supersede_reason(plan.source_type, plan.confidence, new.source_type, new.confidence);
+begin
+  if refusal is not null then
+    new := _memory_insert(new, null, embed);
+    perform _decide(plan, 'rejected', refusal, new.id, new.content, '{}', new.job_id);
+  elsif moved then
+    new := _memory_insert(new, plan, embed, 'the plan was moved');
+  else
+    new := _memory_insert(new, null, embed);
+    perform _memory_close(plan, 'contradicted', format('called off by "%s"', new.content), new.id);
+  end if;
   return new;
 end
 $$;
 
 -- Remembers one text under the subject's lock, by the rules above. Where nothing is written because what is known is surer,
 -- the row that is returned is empty. Attributes are columns of memory, besides "negated" (the text denies that the slot has
--- this value), "denied_fields" (profile fields that are this slot), and "derives_from" (ids of memories it was concluded from).
+-- this value), "denied_fields" (profile fields that are this slot), "derives_from" (ids of memories it was concluded from), and
+-- "calls_off" (how the text names a plan that it ends or moves).
 create function _memory_write(key uuid, attributes jsonb, embed boolean) returns memory
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 declare
-  name constant text := _subject_name(key);
-  new memory := _memory_new(key, attributes, name);
+  names constant text[] := _subject_names(key);
+  new memory := _memory_new(key, attributes, names);
   denied_slot text;
   known memory;
   standing memory;
   relation text;
   refusal text;
   beginnings bigint[];
+  called_off constant jsonb := nullif(attributes -> 'calls_off', 'null');
+  plan memory;
 begin
   known := _memory_find(key, null, new.content);
   if known.id is not null and _is_current(known) and (new.kind is distinct from 'event' or _may_be_one(new, known)) then
     return _memory_reinforce(known, attributes, 'the same text');
+  end if;
+
+  if called_off is not null then
+    plan := _plan_meant(key, called_off);
+    if plan.id is not null then
+      return _plan_call_off(plan, new, called_off, embed);
+    elsif (called_off ->> 'only_known')::boolean then
+      return null;
+    end if;
   end if;
 
   if (attributes ->> 'negated')::boolean then
@@ -180,7 +268,7 @@ begin
     new.slot := null;
   end if;
   if new.gist is not null then
-    beginnings := _gists_of_beginnings(new.content, name);
+    beginnings := _gists_of_beginnings(new.content, names);
   end if;
 
   if new.slot is not null then
@@ -189,7 +277,7 @@ begin
   end if;
   if standing.id is not null and _is_current(standing) then
     if _same_value(standing.slot_value, new.slot_value) then
-      if _statement_relation(new.content, standing.content, name) = 'same' or _statement_relation(standing.content, new.content, name) = 'extends' then
+      if _statement_relation(new.content, standing.content, names) = 'same' or _statement_relation(standing.content, new.content, names) = 'extends' then
         return _memory_reinforce(standing, attributes - 'content', format('says the same of %s', new.slot), new.content);
       end if;
       new.slot := null;
@@ -216,7 +304,7 @@ begin
       order by m.created_at desc
       limit 20
     loop
-      relation := _statement_relation(new.content, known.content, name);
+      relation := _statement_relation(new.content, known.content, names);
       if relation = 'same' and standing.id is null and _may_be_one(new, known)
          and coalesce(_cosine_with(new.content, known) >= _least_cosine(), true) then
         if new.slot is not null and known.slot is null then
@@ -261,7 +349,7 @@ begin
         where k.subject_key = key and k.gist = b.gist and k.superseded_at is null and k.forgotten_at is null
         offset 0
       ) m
-      where m.id <> new.id and _is_current(m) and _statement_relation(new.content, m.content, name) = 'extends'
+      where m.id <> new.id and _is_current(m) and _statement_relation(new.content, m.content, names) = 'extends'
       order by b.length desc
       limit 1
     loop
@@ -471,7 +559,7 @@ begin
       written.subject_key := key;
       written.id := null;
       written := _memory_revive(written, why);
-      if _is_current(about) and _statement_relation(written.content, about.content, _subject_name(key)) = 'contradicts' then
+      if _is_current(about) and _statement_relation(written.content, about.content, _subject_names(key)) = 'contradicts' then
         perform _memory_close(about, 'contradicted', why, written.id);
       end if;
     when not _is_current(about) and this.decision in ('forgotten', 'contradicted', 'expired') and about.superseded_at is null then

@@ -154,7 +154,8 @@ $$;
 
 -- Documents --------------------------------------------------------------------------------------------------------------
 
--- What is learned from a document: of a conversation its messages, whose words no line of another's can be taken for.
+-- What is learned from a document: of a conversation its messages, whose words no line of another's can be taken for, each with
+-- its own time, since a conversation may go on for days.
 create function _document_text(d document) returns text
 language plpgsql stable
 set search_path = pg_catalog, memory_profile, pg_temp
@@ -163,7 +164,9 @@ declare
   messages jsonb;
 begin
   if d.type = 'conversation' then
-    select jsonb_agg(jsonb_strip_nulls(jsonb_build_object('role', m.role, 'name', m.name, 'content', m.content)) order by m.sequence)
+    select jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+      'role', m.role, 'name', m.name, 'content', m.content,
+      'timestamp', case when d.document_date is null then _iso(m.created_at) end)) order by m.sequence)
     into messages
     from message m
     where m.subject_key = d.subject_key and m.conversation_id = d.custom_id;
@@ -197,6 +200,13 @@ begin
 end
 $$;
 
+-- The title that a document keeps when its content becomes another: one that was drawn from the former content goes with it.
+create function _title_given(d document, new_content text) returns text
+language sql stable
+as $$
+  select case when new_content = d.content or d.title is distinct from memory_profile._document_title(d.content) then d.title end
+$$;
+
 create function document_add(
   subject text, content text,
   custom_id text default null, metadata jsonb default '{}', title text default null, type text default 'text',
@@ -210,6 +220,11 @@ declare
   known document;
 begin
   content := _check_text(content);
+  -- A page becomes its text, as when it is sent as a file.
+  if document_add.type in ('text', 'html', 'webpage') and _page_text(content) is not null then
+    content := _check_text(_page_text(content));
+    document_add.type := case document_add.type when 'webpage' then 'webpage' else 'markdown' end;
+  end if;
   metadata := _check_metadata(coalesce(metadata, '{}'));
   custom_id := _check_custom_id(custom_id);
   select * into known from document d where d.subject_key = key and d.custom_id = document_add.custom_id for update;
@@ -221,7 +236,7 @@ begin
   else
     update document d
     set content = document_add.content, metadata = d.metadata || document_add.metadata,
-        title = coalesce(document_add.title, d.title), url = coalesce(document_add.url, d.url),
+        title = coalesce(document_add.title, _title_given(d, document_add.content)), url = coalesce(document_add.url, d.url),
         filepath = coalesce(document_add.filepath, d.filepath), task_type = document_add.task_type,
         document_date = coalesce(document_add.document_date, d.document_date), updated_at = now()
     where d.subject_key = key and d.id = known.id

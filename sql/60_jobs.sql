@@ -95,7 +95,8 @@ language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 begin
-  return _job_enqueue(_subject_for_write(subject), 'learn', _check_text(data), learn.input_type);
+  data := _check_text(data);
+  return _job_enqueue(_subject_for_write(subject), 'learn', _check_text(coalesce(_page_text(data), data)), learn.input_type);
 end
 $$;
 comment on function learn(text, text, text) is

@@ -216,7 +216,7 @@ $$;
 -- else a text.
 create function _ask_claim(max_count integer, time_limit interval)
 returns table (subject_key uuid, job_id uuid, piece integer, data text, input_type text, moment timestamptz,
-               fields jsonb, subject_name text, instructions text[], facts text[], language text)
+               fields jsonb, subject_names text[], instructions text[], facts text[], language text, zone text)
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
@@ -236,7 +236,8 @@ begin
     fields := null;
     instructions := null;
     facts := null;
-    subject_name := _subject_name(this.subject_key);
+    subject_names := _subject_names(this.subject_key);
+    zone := _subject_zone(this.subject_key);
     language := project_setting('language') #>> '{}';
     if this.kind = 'summary' then
       facts := _summary_ask(this);
@@ -373,7 +374,8 @@ begin
   if answer.text_sha256 = sha256(convert_to(data, 'UTF8')) then
     return _with_turns(answer.extraction, turns, conversation);
   end if;
-  return _with_turns(_extract(data, input_type, moment, profile_schema_get() -> 'fields', _subject_name(key), language), turns, conversation);
+  return _with_turns(_extract(data, input_type, moment, profile_schema_get() -> 'fields', _subject_names(key), language,
+                              _subject_zone(key)), turns, conversation);
 end
 $$;
 

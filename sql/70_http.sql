@@ -294,6 +294,8 @@ begin
         when 405 then jsonb_build_array(jsonb_build_object('Allow', allowed))
         -- The SDKs retry a 409 twice unless they are told that it is final.
         when 409 then '[{"x-should-retry": "false"}]'
+        -- The proxy answers a body that is too large for itself in the same place, and takes the text from here.
+        when 413 then jsonb_build_array(jsonb_build_object('X-Error-Body', regexp_replace(answer.body::text, '[^ -~]', '?', 'g')))
         else '[]'
       end;
   end;

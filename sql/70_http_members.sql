@@ -279,9 +279,12 @@ set search_path = pg_catalog, memory_profile_http, memory_profile, pg_temp
 as $$
 declare
   tag constant text := _string_member(body, 'containerTag', place => place);
-  tags constant text[] := nullif(_strings_member(body, 'containerTags', place => place), '{}');
+  tags constant text[] := _strings_member(body, 'containerTags', place => place);
 begin
-  if tag is not null and tags is not null then
+  if tags = '{}' then
+    -- No filter would show everything to a caller whose list of containers came out empty.
+    perform _invalid(place || 'containerTags', 'must not be empty: leave it out to mean every container');
+  elsif tag is not null and tags is not null then
     perform _invalid(place || 'containerTags', 'must not be given together with containerTag');
   elsif tag is not null then
     return array[_checked_tag(place || 'containerTag', tag)];
@@ -297,7 +300,8 @@ language plpgsql stable
 set search_path = pg_catalog, memory_profile_http, memory_profile, pg_temp
 as $$
 declare
-  tags text[] := _container_tags(body, place);
+  -- Where one is named by default, or must be, none is none.
+  tags text[] := _container_tags(case body -> 'containerTags' when '[]' then body - 'containerTags' else body end, place);
 begin
   if tags is null and fallback is not null then
     tags := array[_checked_tag(place || 'containerTag', fallback)];

@@ -545,7 +545,8 @@ begin
     end if;
     messages := coalesce(messages, '[]') || jsonb_build_object(
       'role', _choice_member(item, 'role', '{user,assistant,system,developer,tool,function}', 'user', place),
-      'name', _string_member(item, 'name', place => place), 'content', _message_text(item, place));
+      'name', _string_member(item, 'name', place => place), 'content', _message_text(item, place),
+      'timestamp', _timestamp_member(item, 'timestamp', place));
   end loop;
   answer.body := jsonb_build_object(
     'id', document_add(tag, _transcript(messages), custom_id => conversation, metadata => metadata, type => 'conversation'),
@@ -559,8 +560,9 @@ begin
     and not exists (select from jsonb_array_elements(messages) with ordinality n
                     where n.ordinality - 1 = m.sequence and n.value ->> 'role' = m.role and n.value ->> 'content' = m.content
                       and n.value ->> 'name' is not distinct from m.name);
-  insert into message (subject_key, project_id, conversation_id, sequence, role, name, content)
-  select key, current_project(), conversation, n.ordinality - 1, n.value ->> 'role', n.value ->> 'name', n.value ->> 'content'
+  insert into message (subject_key, project_id, conversation_id, sequence, role, name, content, created_at)
+  select key, current_project(), conversation, n.ordinality - 1, n.value ->> 'role', n.value ->> 'name', n.value ->> 'content',
+         coalesce((n.value ->> 'timestamp')::timestamptz, now())
   from jsonb_array_elements(messages) with ordinality n
   where n.value ->> 'content' <> ''
     and not exists (select from message m where m.subject_key = key and m.conversation_id = conversation and m.sequence = n.ordinality - 1)

@@ -224,26 +224,28 @@ as $$
 declare
   body constant jsonb := _json_body(call);
   tags constant text[] := _container_tags(body);
-  data constant document_data := _document_data(body);
+  data document_data := _document_data(body);
   d document := _named_document(call.arguments[1]);
   answer response;
 begin
   if tags <> array(select s.external_id from subject s where s.subject_key = d.subject_key) then
     perform _invalid('containerTag', 'must stay what it is: a document cannot move to another container');
   end if;
+  if data.content is not null then
+    data.content := _check_text(coalesce(_page_text(_check_text(data.content)), data.content));
+  end if;
   perform from subject s where s.subject_key = d.subject_key for update;
   if exists (select from document o where o.subject_key = d.subject_key and o.custom_id = data.custom_id and o.id <> d.id) then
     perform _fail(409, 'conflict', 'The custom id is taken', format('Another document of this container has the custom id "%s".', data.custom_id));
   end if;
   update document o
-  set content = coalesce(data.content, o.content), custom_id = coalesce(data.custom_id, o.custom_id),
+  set title = _title_given(o, coalesce(data.content, o.content)), content = coalesce(data.content, o.content), custom_id = coalesce(data.custom_id, o.custom_id),
       metadata = o.metadata || coalesce(data.metadata, '{}'), filepath = coalesce(data.filepath, o.filepath),
       task_type = coalesce(data.task_type, o.task_type), document_date = coalesce(data.document_date, o.document_date), updated_at = now()
   where o.subject_key = d.subject_key and o.id = d.id
   returning * into d;
   -- Only what memories are drawn from needs to be read again.
   if data.content is not null or data.task_type is not null or data.document_date is not null then
-    perform _check_text(d.content);
     perform _document_enqueue(d);
     select o.status into d.status from document o where o.subject_key = d.subject_key and o.id = d.id;
   end if;

@@ -45,7 +45,8 @@ begin
   -- What kind of text it is decides how it is read; data have no title of their own.
   update document d
   set type = file ->> 'type',
-      title = coalesce(d.title, case when file ->> 'type' in ('json', 'csv') then left(nullif(btrim(file ->> 'name'), ''), 120) end)
+      title = case when file ->> 'type' in ('json', 'csv') then left(nullif(btrim(file ->> 'name'), ''), 120)
+                   when d.type not in ('json', 'csv') then d.title end
   where d.project_id = current_project() and d.id = answer.body ->> 'id';
   return answer;
 end

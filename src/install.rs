@@ -25,11 +25,20 @@ extension_sql_file!("../sql/32_profiles.sql", name = "profiles", requires = ["ve
 extension_sql_file!(
     "../sql/33_consolidation.sql",
     name = "consolidation",
-    requires =
-        ["profiles", _gist, _gists_of_beginnings, _places_meeting, _statement_relation, _same_value, _least_cosine]
+    requires = [
+        "profiles",
+        _gist,
+        _gists_of_beginnings,
+        _places_meeting,
+        _statement_relation,
+        _same_value,
+        _least_cosine,
+        _known_as,
+        _tells_of_plan
+    ]
 );
 extension_sql_file!("../sql/33_batches.sql", name = "batches", requires = ["consolidation"]);
-extension_sql_file!("../sql/34_documents.sql", name = "documents", requires = ["batches"]);
+extension_sql_file!("../sql/34_documents.sql", name = "documents", requires = ["batches", _page_text, _document_title]);
 extension_sql_file!("../sql/36_memory_events.sql", name = "memory_events", requires = ["documents"]);
 extension_sql_file!(
     "../sql/40_search.sql",

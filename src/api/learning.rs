@@ -30,12 +30,23 @@ fn _extract(
     input_type: Option<&str>,
     moment: TimestampWithTimeZone,
     fields: JsonB,
-    subject_name: Option<&str>,
+    subject_names: Vec<String>,
     language: Option<&str>,
+    zone: Option<&str>,
 ) -> JsonB {
     let schema = schema(&fields.0);
     let now = unix_micros(moment);
-    let found = extract::extract(&Input { text: data, input_type, now, schema: &schema, subject_name, language });
+    let (subject_name, former_names) = names(&subject_names);
+    let found = extract::extract(&Input {
+        text: data,
+        input_type,
+        now,
+        schema: &schema,
+        subject_name,
+        former_names,
+        language,
+        zone,
+    });
     JsonB(extraction_json(&found, &schema, language))
 }
 
@@ -48,13 +59,27 @@ fn _languages() -> Vec<&'static str> {
 /// What was said in each turn of a conversation; nothing for any other text.
 #[pg_extern(immutable, parallel_safe)]
 fn _turns(data: &str, input_type: Option<&str>, language: Option<&str>) -> Vec<String> {
-    let input = Input { text: data, input_type, now: 0, schema: &[], subject_name: None, language };
+    let input = Input {
+        text: data,
+        input_type,
+        now: 0,
+        schema: &[],
+        subject_name: None,
+        language,
+        former_names: &[],
+        zone: None,
+    };
     extract::messages(&input).into_iter().map(|message| message.content).collect()
 }
 
 /// A point in time of PostgreSQL as the rules'.
 pub fn unix_micros(moment: TimestampWithTimeZone) -> i64 {
     pg_sys::TimestampTz::from(moment).saturating_add(POSTGRES_EPOCH)
+}
+
+/// The name that a subject has, and those that it had before.
+pub fn names(all: &[String]) -> (Option<&str>, &[String]) {
+    all.split_first().map_or((None, &[]), |(name, former)| (Some(name), former))
 }
 
 /// The fields of a profile schema, as far as extraction needs them.
@@ -71,7 +96,7 @@ pub fn extraction_json(found: &Extraction, schema: &[FieldSpec], language: Optio
         "memories": found.memories.iter().filter(|memory| !is_stated_by(memory, &found.fields))
             .map(|memory| memory_json(memory, &found.messages, schema, language)).collect::<Vec<_>>(),
         "messages": found.messages.iter().map(|message| json!({
-            "role": message.role.as_str(), "name": message.name, "content": message.content, "date": iso(message.date),
+            "role": message.role.as_str(), "name": message.name, "content": message.content, "date": iso(message.date.map(|date| date.micros)),
         })).collect::<Vec<_>>(),
         "notes": found.notes,
     })
@@ -93,7 +118,10 @@ fn memory_json(memory: &Memory, messages: &[Message], schema: &[FieldSpec], lang
         "denied_fields": denied_fields, "aside": memory.aside,
         "content": memory.content, "kind": memory.kind.as_str(), "is_static": memory.is_static,
         "confidence": rounded(memory.confidence), "importance": rounded(memory.importance),
-        "event_date": iso(memory.event_date.or_else(|| message?.date)), "forget_after": iso(memory.forget_after),
+        "event_date": iso(memory.event_date.or_else(|| Some(message?.date?.micros))), "forget_after": iso(memory.forget_after),
+        "calls_off": memory.calls_off.as_ref().map(|plan| json!({
+            "words": plan.words, "sorts": plan.sorts, "day": iso(plan.day), "moved": plan.moved, "only_known": plan.only_known,
+        })),
         "speaker": message.and_then(|message| message.name.as_deref()), "sequence": sequence, "turn": memory.message,
         "context_sequence": context.and_then(|at| sequence_of(messages, at)),
         "conversation_id": message.and_then(|message| message.conversation.as_deref()),

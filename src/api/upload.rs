@@ -33,3 +33,9 @@ fn _upload(content_type: Option<&str>, body: &[u8]) -> Result<JsonB> {
     }
     Ok(JsonB(json!({ "fields": fields, "file": file })))
 }
+
+/// The text of a string that is a web page or a piece of one; NULL for any other.
+#[pg_extern(immutable, parallel_safe)]
+fn _page_text(content: &str) -> Option<String> {
+    upload::page_text(content)
+}

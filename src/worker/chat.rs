@@ -35,7 +35,8 @@ enum Task {
         now: i64,
         schema: Vec<FieldSpec>,
         descriptions: Vec<Option<String>>,
-        subject_name: Option<String>,
+        subject_names: Vec<String>,
+        zone: Option<String>,
         instructions: Vec<String>,
         /// Whose built-in rules read the text where the model is of no use.
         language: Option<String>,
@@ -97,20 +98,25 @@ impl Asked {
     }
 
     fn with_question<T>(&self, model: &str, work: impl FnOnce(&Question<'_>) -> T) -> T {
-        let (text, input_type, now, schema, descriptions, name, instructions) = match &self.task {
-            Task::Extraction { text, input_type, now, schema, descriptions, subject_name, instructions, .. } => (
+        let (text, input_type, now, schema, descriptions, names, zone, instructions) = match &self.task {
+            Task::Extraction {
+                text, input_type, now, schema, descriptions, subject_names, zone, instructions, ..
+            } => (
                 text.as_str(),
                 input_type.as_deref(),
                 *now,
                 schema.as_slice(),
                 descriptions.as_slice(),
-                subject_name.as_deref(),
+                subject_names.as_slice(),
+                zone.as_deref(),
                 instructions.as_slice(),
             ),
-            Task::Summary { now, .. } => ("", None, *now, &[][..], &[][..], None, &[][..]),
+            Task::Summary { now, .. } => ("", None, *now, &[][..], &[][..], &[][..], None, &[][..]),
         };
         let instructions: Vec<&str> = instructions.iter().map(String::as_str).collect();
-        let input = Input { text, input_type, now, schema, subject_name: name, language: self.language() };
+        let (subject_name, former_names) = learning::names(names);
+        let language = self.language();
+        let input = Input { text, input_type, now, schema, subject_name, former_names, language, zone };
         work(&Question { model, input, descriptions, instructions: &instructions })
     }
 
@@ -124,7 +130,7 @@ impl Asked {
     fn with_profile<T>(&self, model: &str, work: impl FnOnce(&Profile<'_>) -> T) -> T {
         let (facts, name, now) = match &self.task {
             Task::Summary { facts, now, subject_name } => (facts.as_slice(), subject_name.as_deref(), *now),
-            Task::Extraction { now, subject_name, .. } => (&[][..], subject_name.as_deref(), *now),
+            Task::Extraction { now, .. } => (&[][..], None, *now),
         };
         work(&Profile { model, facts, name, now })
     }
@@ -197,7 +203,7 @@ fn found(model: &str, mut extraction: Value, (prompt, completion): (u64, u64)) -
 /// Claims jobs to ask about.
 pub fn claim(room: usize, timeout: std::time::Duration) -> Vec<Asked> {
     Spi::connect_mut(|client| {
-        let query = "select subject_key, job_id, piece, data, input_type, moment, fields, subject_name, instructions, facts, language \
+        let query = "select subject_key, job_id, piece, data, input_type, moment, fields, subject_names, instructions, facts, language, zone \
                      from memory_profile._ask_claim($1, $2 * interval '1 second')";
         let room = i32::try_from(room).unwrap_or(i32::MAX);
         let rows = client.update(query, None, &[room.into(), timeout.as_secs_f64().into()]).unwrap_or_report();
@@ -211,9 +217,9 @@ fn asked(row: &SpiHeapTupleData<'_>) -> spi::Result<Asked> {
         Ok(row.get::<Vec<Option<String>>>(at)?.map(|texts| texts.into_iter().flatten().collect()))
     };
     let now = row.get::<TimestampWithTimeZone>(6)?.map(learning::unix_micros).unwrap_or_default();
-    let subject_name = row.get(8)?;
+    let subject_names = texts(8)?.unwrap_or_default();
     let task = match texts(10)? {
-        Some(facts) => Task::Summary { facts, now, subject_name },
+        Some(facts) => Task::Summary { facts, now, subject_name: subject_names.into_iter().next() },
         None => {
             let fields = row.get::<JsonB>(7)?.map_or(Value::Null, |fields| fields.0);
             let descriptions = fields.as_array().into_iter().flatten();
@@ -224,7 +230,8 @@ fn asked(row: &SpiHeapTupleData<'_>) -> spi::Result<Asked> {
                 now,
                 schema: learning::schema(&fields),
                 descriptions: descriptions.map(|field| field["description"].as_str().map(str::to_owned)).collect(),
-                subject_name,
+                subject_names,
+                zone: row.get(12)?,
                 instructions: texts(9)?.unwrap_or_default(),
                 language: row.get(11)?,
             }

@@ -21,6 +21,7 @@ DECLARE
   uri constant text := headers ->> 'x-original-uri';
   status constant text := coalesce(substring(uri FROM '[?&]status=(\d+)'), '200');
   failure constant text := substring(uri FROM '[?&]raise=(\w+)');
+  body text;
 BEGIN
   IF failure IS NOT NULL THEN
     RAISE EXCEPTION USING ERRCODE = failure, MESSAGE = 'not for the client', DETAIL = 'nor this';
@@ -29,9 +30,10 @@ BEGIN
   IF status = '204' THEN
     RETURN ''::bytea;
   END IF;
-  PERFORM set_config('response.headers',
-    '[{"Content-Type": "application/json"}, {"x-should-retry": "false"}, {"Retry-After": "7"}, {"WWW-Authenticate": "Bearer"}]', true);
-  RETURN convert_to(jsonb_build_object('headers', headers, 'bytes', length($1), 'md5', md5($1), 'role', current_user)::text, 'UTF8');
+  body := jsonb_build_object('headers', headers, 'bytes', length($1), 'md5', md5($1), 'role', current_user)::text;
+  PERFORM set_config('response.headers', ('[{"Content-Type": "application/json"}, {"x-should-retry": "false"}, {"Retry-After": "7"}, {"WWW-Authenticate": "Bearer"}]'::jsonb
+    || CASE status WHEN '413' THEN jsonb_build_array(jsonb_build_object('X-Error-Body', body)) ELSE '[]' END)::text, true);
+  RETURN convert_to(body, 'UTF8');
 END
 $$;
 

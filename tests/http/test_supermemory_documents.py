@@ -152,6 +152,20 @@ class Documents(Case):
             self.client.documents.update("nonesuch", content="x")
 
 
+class Limits(unittest.TestCase):
+    def test_the_limit_of_a_text_is_named_in_the_shape_of_each_api(self):
+        """The proxy has a limit of its own, with the same status: which one it was, the text says."""
+        text = "x" * (1024 * 1024 + 1)
+        limit = "a text may have at most 1048576 bytes"
+        status, answer = call("POST", "/v3/documents", {"content": text, "containerTag": "limits"})
+        self.assertEqual((status, answer["error"].lower()), (413, limit), answer)
+        status, answer = call("POST", "/v1/profile/limits", {"data": text})
+        self.assertEqual((status, answer["error"]), (413, 413), answer)
+        self.assertIn(limit, answer["message"].lower())
+        status, answer = call("POST", "/v3/documents", {"content": text * 11, "containerTag": "limits"})
+        self.assertEqual((status, answer["error"]), (413, "Payload too large"), answer)
+
+
 class Conversations(Case):
     def test_a_conversation_grows(self):
         messages = [{"role": "user", "content": "My name is Emmy Noether."}, {"role": "assistant", "content": "Hello!"}]

@@ -88,7 +88,9 @@ fn read_turns(turns: &[(String, Turn)], alone: bool) -> Vec<Vec<Memory>> {
             now: 0,
             schema: &[],
             subject_name: None,
+            former_names: &[],
             language: None,
+            zone: None,
         };
         let extraction = extract(&input);
         for memory in extraction.memories {

@@ -9,6 +9,9 @@ use std::error::Error;
 use encoder::{Model, Output, Scratch};
 use rules::same::{MIN_COSINE, Relation, Statement};
 
+/// A subject without a name.
+const NOBODY: &[&str] = &[];
+
 struct Pair {
     section: &'static str,
     cosine: f64,
@@ -29,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let (va, vb) = (vector(a), vector(b));
             let dot = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| f64::from(x * y)).sum::<f64>();
             let cosine = dot(&va, &vb) / (dot(&va, &va) * dot(&vb, &vb)).sqrt();
-            let statements = Statement::read(a, None).zip(Statement::read(b, None));
+            let statements = Statement::read(a, NOBODY).zip(Statement::read(b, NOBODY));
             let words = statements.is_some_and(|(a, b)| a.relation_to(&b) == Some(Relation::Same));
             pairs.push(Pair { section, cosine, words });
         }

@@ -14,6 +14,7 @@ pub mod filter;
 pub mod ids;
 pub mod lexemes;
 pub mod model;
+pub mod names;
 pub mod rank;
 pub mod respell;
 pub mod same;

@@ -110,10 +110,10 @@ impl Word {
 }
 
 impl Statement {
-    /// Reads a text; `subject` is the name of the one it is about, whom other texts may call "User". `None` where there is
+    /// Reads a text; `subject` are the names of the one it is about, whom other texts may call "User". `None` where there is
     /// nothing to compare: no word, more than one statement would have, a question, or a turn of a conversation as it was
     /// said ("Ann: I like it"), which is a record and no statement.
-    pub fn read(text: &str, subject: Option<&str>) -> Option<Statement> {
+    pub fn read(text: &str, subject: &[impl AsRef<str>]) -> Option<Statement> {
         let language = &*ENGLISH;
         if text.trim_end().ends_with('?') || is_turn(text) {
             return None;
@@ -228,7 +228,7 @@ fn is_turn(text: &str) -> bool {
 
 /// A phrase in the words that stand for all that mean the same: "colour" and "color", "film" and "movie".
 pub(crate) fn plain_words(phrase: &str) -> String {
-    let plain = Statement::read(phrase, None).filter(|statement| statement.denial.is_none());
+    let plain = Statement::read(phrase, &[""; 0]).filter(|statement| statement.denial.is_none());
     let words = plain.map(|plain| plain.words.into_iter().map(|word| word.text).collect::<Vec<_>>().join(" "));
     words.unwrap_or_else(|| phrase.to_lowercase())
 }
@@ -298,14 +298,17 @@ fn spelt_out(word: &str) -> Vec<String> {
     if word.ends_with('\'') && bare.ends_with('s') { own(&[bare, "'s"]) } else { own(&[bare]) }
 }
 
-/// With "user" in place of the subject's name, in full or the first of it.
-fn named(words: Vec<String>, subject: Option<&str>) -> Vec<String> {
-    let full = subject.map(tokens).unwrap_or_default();
+/// With "user" in place of the subject's names, in full or the first of it.
+fn named(words: Vec<String>, subject: &[impl AsRef<str>]) -> Vec<String> {
+    subject.iter().fold(words, |words, name| without_name(words, &tokens(name.as_ref())))
+}
+
+fn without_name(words: Vec<String>, full: &[String]) -> Vec<String> {
     let Some(first) = full.first() else { return words };
     let mut out = Vec::with_capacity(words.len());
     let mut at = 0;
     while at < words.len() {
-        if words[at..].starts_with(&full) {
+        if words[at..].starts_with(full) {
             at += full.len();
         } else if words[at] == *first {
             at += 1;
@@ -345,6 +348,13 @@ fn stem(word: &str) -> String {
         stem.pop();
     }
     stem
+}
+
+/// How many words for its sort a text has that tells of the plan that some words name, all of which it must have.
+pub fn tells_of(text: &str, words: &[String], sorts: &[String]) -> Option<usize> {
+    let told: HashSet<String> = tokens(text).iter().map(|word| stem(word.trim_end_matches("'s"))).collect();
+    let tells = |word: &String| told.contains(&stem(word));
+    (!words.is_empty() && words.iter().all(tells)).then(|| sorts.iter().filter(|word| tells(word)).count())
 }
 
 /// The hash of the sorted stems, each with a zero behind it: stored in the database, so it stays as it is.

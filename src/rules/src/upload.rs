@@ -130,6 +130,57 @@ pub fn text_of(part: &Part<'_>) -> Option<(&'static str, String)> {
     })
 }
 
+/// Elements that a piece of a web page begins with.
+const OPENINGS: [&str; 30] = [
+    "html",
+    "head",
+    "body",
+    "main",
+    "article",
+    "section",
+    "header",
+    "footer",
+    "nav",
+    "aside",
+    "div",
+    "p",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "ul",
+    "ol",
+    "dl",
+    "table",
+    "blockquote",
+    "figure",
+    "form",
+    "span",
+    "a",
+    "b",
+    "strong",
+    "em",
+];
+
+/// The text of a string that is a web page, or a piece of one from its first mark to its last; `None` for any other text.
+/// Markdown may hold marks as well, but goes on behind them.
+pub fn page_text(text: &str) -> Option<String> {
+    let mut start = text.trim_start_matches('\u{feff}').trim_start();
+    while let Some(comment) = start.strip_prefix("<!--") {
+        start = comment.split_once("-->")?.1.trim_start();
+    }
+    let tag = start.strip_prefix('<')?;
+    let prefix = |wanted: &str| tag.get(..wanted.len()).is_some_and(|found| found.eq_ignore_ascii_case(wanted));
+    let name_end = tag.find(|c: char| !c.is_ascii_alphanumeric())?;
+    let name = tag[..name_end].to_ascii_lowercase();
+    let opens = OPENINGS.contains(&name.as_str()) && tag[name_end..].starts_with(['>', ' ', '\n', '\r', '\t']);
+    let whole = prefix("!doctype html") || opens && name == "html";
+    let piece = || opens && start.trim_end().ends_with('>') && closing(tag, &name).is_some();
+    (whole || piece()).then(|| plain_html(start))
+}
+
 /// The text of a web page: headings, lists and paragraphs as in Markdown, without scripts, styles and marks.
 pub fn plain_html(html: &str) -> String {
     const HIDDEN: [&str; 6] = ["script", "style", "head", "noscript", "template", "svg"];
@@ -188,16 +239,21 @@ pub fn plain_html(html: &str) -> String {
 
 /// What lies behind the end of an element.
 fn after_closing<'a>(html: &'a str, name: &str) -> &'a str {
+    closing(html, name).unwrap_or_default()
+}
+
+/// What lies behind the tag that closes an element, if there is one.
+fn closing<'a>(html: &'a str, name: &str) -> Option<&'a str> {
     let close = format!("</{name}");
     let mut from = 0;
     while let Some(at) = html[from..].find("</") {
         let at = from + at;
         if html.get(at..at + close.len()).is_some_and(|found| found.eq_ignore_ascii_case(&close)) {
-            return html[at..].find('>').map_or("", |end| &html[at + end + 1..]);
+            return Some(html[at..].find('>').map_or("", |end| &html[at + end + 1..]));
         }
         from = at + 2;
     }
-    ""
+    None
 }
 
 /// Appends text between tags: white space runs together, and the usual entities become their characters.
@@ -307,6 +363,34 @@ mod tests {
         assert_eq!(plain_html("1 < 2 & 3"), "1 < 2 & 3");
     }
 
+    #[test]
+    fn a_string_is_a_page_when_marks_hold_it_together() {
+        for (html, text) in [
+            ("<!DOCTYPE html><html><body><p>Lives in Rome</p></body></html>", "Lives in Rome"),
+            ("<!doctype html>\nLives in Rome", "Lives in Rome"),
+            ("\u{feff} <!-- saved --> <HTML lang=\"it\"><body>Lives in Rome", "Lives in Rome"),
+            ("<p>Lives in <b>Rome</b></p>\n<p>Likes tea</p>\n", "Lives in Rome\n\nLikes tea"),
+            ("<div class=\"x\">Lives in Rome</div>", "Lives in Rome"),
+            ("<html><script>x</script></html>", ""),
+        ] {
+            assert_eq!(page_text(html).as_deref(), Some(text), "{html}");
+        }
+        for text in [
+            "",
+            "Lives in <b>Rome</b>",
+            "1 < 2",
+            "<p align=\"center\">Logo</p>\n\n# Markdown\n\n- Lives in Rome",
+            "<3 you",
+            "<p>Lives in Rome>",
+            "<Ann> I live in Rome\n<Bob> Me too",
+            "<note><to>Ann</to></note>",
+            "<!-- never closed",
+            "<div",
+        ] {
+            assert_eq!(page_text(text), None, "{text}");
+        }
+    }
+
     proptest! {
         #[test]
         fn nothing_breaks_it(body in proptest::collection::vec(any::<u8>(), 0..200), html in "(?s)[<>/!a-z&;# \\n-]{0,120}") {
@@ -316,6 +400,7 @@ mod tests {
             framed.extend(b"\r\n--x-1--");
             let _ = parts(TYPE, &framed);
             prop_assert!(plain_html(&html).len() <= html.len() * 4 + 8);
+            let _ = page_text(&html);
         }
     }
 }

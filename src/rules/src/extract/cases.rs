@@ -41,7 +41,9 @@ impl Reading {
             now: NOW,
             schema,
             subject_name: None,
+            former_names: &[],
             language: Some(language),
+            zone: None,
         })
     }
 }

@@ -12,7 +12,16 @@ fn read_at(now: i64, turns: &[(&str, &str)]) -> Extraction {
     let message =
         |(name, text): &(&str, &str)| json!({ "role": "user", "name": name, "content": text, "timestamp": date });
     let text = Value::Array(turns.iter().map(message).collect()).to_string();
-    extract(&Input { text: &text, input_type: None, now, schema: &[], subject_name: None, language: None })
+    extract(&Input {
+        text: &text,
+        input_type: None,
+        now,
+        schema: &[],
+        subject_name: None,
+        language: None,
+        former_names: &[],
+        zone: None,
+    })
 }
 
 /// Each memory with its turn and the other turn whose words it holds.

@@ -10,6 +10,7 @@ use super::learn::{Learner, Voice, dated};
 use super::rulebook::{Meaning, RuleBook, SUBJECT, normal_key};
 use super::source::{Place, Setting, Speaker};
 use super::{Kind, Memory, fields, markup, people, person, sentence};
+use crate::time::Moment;
 
 /// Whom a part outside the sentences is about.
 #[derive(Clone)]
@@ -32,7 +33,7 @@ impl Learner<'_> {
     fn voice_of(&self, part: &Part, setting: Setting, known: bool) -> Voice {
         Voice {
             name: part.name.clone(),
-            date: self.now,
+            date: self.now.into(),
             own: part.own,
             setting,
             known: known && part.own,
@@ -69,6 +70,7 @@ impl Learner<'_> {
             importance: meaning.importance,
             event_date: None,
             forget_after: None,
+            calls_off: None,
             evidence: span.clone(),
             context: None,
             message: None,
@@ -176,16 +178,15 @@ impl Learner<'_> {
     }
 
     /// A dated line: the subject's own sentence, or what they were recorded doing.
-    pub(super) fn log(&mut self, text: &str, date: Option<i64>, span: &Range<usize>) {
+    pub(super) fn log(&mut self, text: &str, date: Option<Moment>, span: &Range<usize>) {
         let Some(part) = self.part() else { return };
-        let at = date.unwrap_or(self.now);
         let clean = sentence::cleaned(text);
-        let voice = Voice { date: at, ..self.voice_of(&part, Setting::Chat, false) };
+        let voice = Voice { date: date.unwrap_or(self.now.into()), ..self.voice_of(&part, Setting::Chat, false) };
         let before = self.memories.len();
         if person::first_person(self.book, &clean).is_some() {
             self.sentence(&clean, span, &voice);
             for memory in &mut self.memories[before..] {
-                memory.event_date = memory.event_date.or(date);
+                memory.event_date = memory.event_date.or(date.map(|date| date.micros));
             }
             return;
         }
@@ -196,13 +197,12 @@ impl Learner<'_> {
             None if past => format!("{SUBJECT} {}", lower_first(&clean)),
             None => self.book.wording.activity.replace("{S}", &SUBJECT.to_string()).replace("{v}", &clean),
         };
-        let day = dates::day_of(at);
-        let when = dates::find(self.book, &canonical, day, Tense::Past);
+        let when = dates::find(self.book, &canonical, self.wall(&voice), Tense::Past);
         let mut text = dated(&canonical, &when, false);
         if when.is_empty() && date.is_some() {
             let end = text.trim_end_matches(['.', '!', ' ']).len();
             text.truncate(end);
-            text.push_str(&format!(" {}", dates::on_day(self.book, day)));
+            text.push_str(&format!(" {}", dates::on_day(self.book, self.wall(&voice).date())));
         }
         if text.len() > sentence::MAX_SENTENCE {
             return self.refuse(Refusal::TooLong);
@@ -218,8 +218,9 @@ impl Learner<'_> {
             is_static: false,
             confidence: 0.7,
             importance: 0.3,
-            event_date: date,
+            event_date: date.map(|date| date.micros),
             forget_after: None,
+            calls_off: None,
             evidence: span.clone(),
             context: None,
             message: None,

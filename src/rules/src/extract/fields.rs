@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use jiff::civil::Date;
+use jiff::civil::DateTime;
 use regex::{Regex, RegexBuilder};
 use serde_json::{Number, Value};
 
@@ -30,7 +30,7 @@ struct Wanted<'a> {
 /// Collects values for the fields of a schema.
 pub(super) struct Fields<'a> {
     book: &'a RuleBook,
-    today: Date,
+    now: DateTime,
     wanted: Vec<Wanted<'a>>,
     found: HashMap<&'a str, Field>,
     pub(super) notes: Vec<String>,
@@ -48,7 +48,7 @@ pub(super) fn system_fields() -> &'static [FieldSpec] {
 
 impl<'a> Fields<'a> {
     /// Prepares the fields of a schema; a pattern that does not compile is noted and left out.
-    pub(super) fn new(book: &'a RuleBook, schema: &'a [FieldSpec], today: Date) -> Self {
+    pub(super) fn new(book: &'a RuleBook, schema: &'a [FieldSpec], now: DateTime) -> Self {
         let schema = if schema.is_empty() { system_fields() } else { schema };
         let mut notes = Vec::new();
         let wanted = schema
@@ -67,7 +67,7 @@ impl<'a> Fields<'a> {
                 Wanted { spec, slot: slot.map(str::to_owned), pattern }
             })
             .collect();
-        Fields { book, today, wanted, found: HashMap::new(), notes }
+        Fields { book, now, wanted, found: HashMap::new(), notes }
     }
 
     /// The values found, in the order of the schema.
@@ -222,7 +222,7 @@ impl<'a> Fields<'a> {
                 _ => None,
             },
             "date" => {
-                let when = dates::find(self.book, &text, self.today, Tense::Past).into_iter().next()?;
+                let when = dates::find(self.book, &text, self.now, Tense::Past).into_iter().next()?;
                 (when.start == when.end).then(|| Value::String(when.start.to_string()))
             }
             "url" => {

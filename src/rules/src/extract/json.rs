@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::rulebook::{RuleBook, normal_key};
 use super::source::{Place, Setting, Source, Speaker, Turn, Unit, assign, lines, role_of};
 use super::{Input, Role};
-use crate::time::parse_micros;
+use crate::time::Moment;
 
 /// Deeper values are skipped: each level is parsed anew, and nobody's profile lies deeper.
 const MAX_DEPTH: usize = 12;
@@ -369,13 +369,13 @@ fn texts(raw: &RawValue) -> Vec<(String, &RawValue)> {
 }
 
 /// An ISO time, or a number of seconds or milliseconds since 1970.
-fn time(raw: &RawValue) -> Option<i64> {
+fn time(raw: &RawValue) -> Option<Moment> {
     match serde_json::from_str(raw.get()).ok()? {
-        Value::String(text) => parse_micros(&text).ok(),
+        Value::String(text) => Moment::parse(&text).ok(),
         Value::Number(number) => {
             let number = number.as_f64()?;
             let seconds = if number > 1e11 { number / 1e3 } else { number };
-            (0.0..1e10).contains(&seconds).then_some((seconds * 1e6) as i64)
+            (0.0..1e10).contains(&seconds).then_some(Moment::from((seconds * 1e6) as i64))
         }
         _ => None,
     }

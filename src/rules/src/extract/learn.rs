@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
 use regex::Captures;
 
 use super::correction::Said;
@@ -21,6 +22,7 @@ use super::{
     Extraction, Input, Kind, MAX_CONFIDENCE, MAX_INPUT_BYTES, MAX_MEMORIES, Memory, Message, naming, sentence,
 };
 use crate::same::plain_words;
+use crate::time::{self, Moment};
 
 /// What is said to "you" must say this much besides.
 const MIN_WEIGHT_TO_OTHERS: usize = 3;
@@ -29,6 +31,8 @@ const MIN_WEIGHT_TO_OTHERS: usize = 3;
 pub(super) struct Learner<'a> {
     pub(super) book: &'a RuleBook,
     pub(super) now: i64,
+    /// Where the subject's days begin and end.
+    pub(super) zone: TimeZone,
     pub(super) names: Names,
     pub(super) name: Option<String>,
     /// The name that was known beforehand.
@@ -59,7 +63,7 @@ pub(super) struct Learner<'a> {
 #[derive(Clone)]
 pub(super) struct Voice {
     pub(super) name: Option<String>,
-    pub(super) date: i64,
+    pub(super) date: Moment,
     /// The subject of the profile, rather than another speaker.
     pub(super) own: bool,
     pub(super) setting: Setting,
@@ -95,13 +99,15 @@ pub(super) fn learn(input: &Input<'_>) -> Extraction {
     speakers.sort_unstable();
     speakers.dedup();
     let pair: Option<[String; 2]> = speakers.try_into().ok();
+    let zone = time::zone(input.zone);
     let mut learner = Learner {
         book,
         now: input.now,
-        names: Names::new(name.as_deref()),
+        names: Names::new(name.as_deref()).and(input.former_names),
         name,
         given,
-        fields: (!source.several).then(|| Fields::new(book, input.schema, dates::day_of(input.now))),
+        fields: (!source.several).then(|| Fields::new(book, input.schema, Moment::from(input.now).on_the_wall(&zone))),
+        zone,
         about: Speaker::Subject,
         keys_of_slots: HashMap::new(),
         memories: Vec::new(),
@@ -158,7 +164,7 @@ impl Learner<'_> {
                 let span = place.span(&(0..text.len()));
                 let mut voice = Voice {
                     name: self.name.clone(),
-                    date: date.unwrap_or(self.now),
+                    date: date.unwrap_or(self.now.into()),
                     own: true,
                     setting: *setting,
                     known: matches!(setting, Setting::Text | Setting::List) && naming::is_description(input),
@@ -187,6 +193,16 @@ impl Learner<'_> {
             // Settled before anything is learned.
             Unit::Person { .. } => {}
         }
+    }
+
+    /// What the clock shows where something is said.
+    pub(super) fn wall(&self, voice: &Voice) -> DateTime {
+        voice.date.on_the_wall(&self.zone)
+    }
+
+    /// The end of a day where something is said, if that lies ahead.
+    pub(super) fn until_end_of(&self, day: Date, voice: &Voice) -> Option<i64> {
+        voice.date.end_of(day, &self.zone).filter(|end| *end > self.now)
     }
 
     pub(super) fn refuse(&mut self, refusal: Refusal) {
@@ -244,7 +260,7 @@ impl Learner<'_> {
 
     /// Reads a sentence; says whether its subject is the subject, when it can be told.
     pub(super) fn sentence(&mut self, text: &str, span: &Range<usize>, voice: &Voice) -> Option<bool> {
-        self.talk.dateline(self.book, text, dates::day_of(voice.date));
+        self.talk.dateline(self.book, text, self.wall(voice));
         let text = &text[gate::without_names(text, &self.people)];
         let whole = text;
         let text = &text[gate::trimmed(self.book, text)];
@@ -257,7 +273,7 @@ impl Learner<'_> {
         for range in sentence::clauses_of(self.book, text) {
             let clause = &text[range];
             let clause = &clause[gate::trimmed(self.book, clause)];
-            self.talk.dateline(self.book, clause, dates::day_of(voice.date));
+            self.talk.dateline(self.book, clause, self.wall(voice));
             let resolved = if known { None } else { self.talk.resolved(clause) };
             let (resolved, context) = resolved.unzip();
             let clause = resolved.as_deref().unwrap_or(clause);
@@ -301,6 +317,7 @@ impl Learner<'_> {
                 let about = canonical.starts_with(SUBJECT);
                 (canonical, about, false)
             }
+            _ if voice.own && self.plan_called_off(clause, span, voice) => return None,
             _ => {
                 let other = clause.split_whitespace().next().is_some_and(|w| w.starts_with(char::is_uppercase));
                 self.remark(clause, span, voice, false);
@@ -324,12 +341,16 @@ impl Learner<'_> {
 
     /// Reads a canonical sentence by the rules.
     fn statement(&mut self, canonical: &str, span: &Range<usize>, voice: &Voice, aside: bool) {
-        let today = dates::day_of(voice.date);
+        let now = self.wall(voice);
+        let today = now.date();
         let future = self.book.future.found_in(canonical);
         let tense = if !future && self.book.pastish.found_in(canonical) { Tense::Past } else { Tense::Future };
-        let mut when = dates::find(self.book, canonical, today, tense);
+        let mut when = dates::find(self.book, canonical, now, tense);
         if when.is_empty() && tense == Tense::Past && canonical.starts_with(SUBJECT) {
             when.extend(self.talk.carried(canonical));
+        }
+        if self.called_off(canonical, span, voice, false, None) {
+            return;
         }
         if voice.own
             && let Some(fields) = &mut self.fields
@@ -438,15 +459,38 @@ impl Learner<'_> {
             importance: meaning.importance,
             event_date: None,
             forget_after: None,
+            calls_off: None,
             evidence: span.clone(),
             context: voice.context.clone(),
             message: None,
             context_message: None,
         };
         if !meaning.no_date {
-            place_in_time(&mut memory, found, meaning, self.now);
+            self.place_in_time(&mut memory, found, meaning, voice);
         }
         self.keep(memory);
+    }
+
+    /// Gives a memory the time of its sentence; what lies ahead is an event that is forgotten when it is over. What is over by
+    /// now, as in a conversation of long ago, was planned, and stays.
+    fn place_in_time(&self, memory: &mut Memory, found: &Found<'_>, meaning: &Meaning, voice: &Voice) {
+        let Some(when) = found.when.first() else { return };
+        let ahead = found.tense == Tense::Future && when.end >= found.today;
+        let whole_past = when.end < found.today || found.tense == Tense::Past && when.start <= found.today;
+        if whole_past || ahead || meaning.plan {
+            memory.event_date = Some(dates::micros_of(when.start));
+        }
+        if ahead && (!memory.is_static || memory.slot.is_none()) {
+            memory.is_static = false;
+            memory.kind = Kind::Event;
+            // "From 1 June to 15 June" is over after the fifteenth.
+            let last = found.when.windows(2).take_while(|pair| {
+                let between = found.canonical.get(pair[0].span.end..pair[1].span.start).map(str::trim);
+                pair[0].end <= pair[1].start
+                    && between.is_some_and(|word| word.is_empty() || found.until.contains(&word.to_lowercase()))
+            });
+            memory.forget_after = self.until_end_of(last.last().map_or(when.end, |pair| pair[1].end), voice);
+        }
     }
 
     /// Whom "you" means, in a conversation of two.
@@ -501,29 +545,6 @@ struct Found<'a> {
     today: Date,
     /// Words between the ends of a span of time.
     until: &'a HashSet<String>,
-}
-
-/// Gives a memory the time of its sentence; what lies ahead is an event that is forgotten when it is over. What is over by
-/// now, as in a conversation of long ago, was planned, and stays.
-fn place_in_time(memory: &mut Memory, found: &Found<'_>, meaning: &Meaning, now: i64) {
-    let Some(when) = found.when.first() else { return };
-    let ahead = found.tense == Tense::Future && when.end >= found.today;
-    let whole_past = when.end < found.today || found.tense == Tense::Past && when.start <= found.today;
-    if whole_past || ahead || meaning.plan {
-        memory.event_date = Some(dates::micros_of(when.start));
-    }
-    if ahead && (!memory.is_static || memory.slot.is_none()) {
-        memory.is_static = false;
-        memory.kind = Kind::Event;
-        // "From 1 June to 15 June" is over after the fifteenth.
-        let last = found.when.windows(2).take_while(|pair| {
-            let between = found.canonical.get(pair[0].span.end..pair[1].span.start).map(str::trim);
-            pair[0].end <= pair[1].start
-                && between.is_some_and(|word| word.is_empty() || found.until.contains(&word.to_lowercase()))
-        });
-        memory.forget_after =
-            Some(dates::after(last.last().map_or(when.end, |pair| pair[1].end))).filter(|end| *end > now);
-    }
 }
 
 /// The sentence with dates in place of words that only mean something on the day they are said.

@@ -101,7 +101,7 @@ pub(super) fn read<'a>(book: &RuleBook, input: &Input<'a>, source: &mut Source<'
         book,
         text,
         input,
-        names: Names::new(input.subject_name),
+        names: Names::of_subject(input),
         units: Vec::new(),
         block: None,
         heading: String::new(),

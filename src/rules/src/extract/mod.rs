@@ -26,6 +26,7 @@ mod markup;
 mod naming;
 mod people;
 mod person;
+mod plans;
 mod remark;
 mod rulebook;
 pub(crate) mod sentence;
@@ -47,7 +48,10 @@ use std::ops::Range;
 
 use rulebook::RuleBook;
 
+use crate::time::Moment;
+
 pub use fields::{check_pattern, matches_pattern};
+pub use plans::CalledOff;
 
 /// The longest text that is read; what lies behind is left unread and noted.
 pub const MAX_INPUT_BYTES: usize = 1 << 20;
@@ -80,14 +84,19 @@ pub struct Input<'a> {
     pub text: &'a str,
     /// What the sender calls it: "chat history", "activity log", "character description", "json", ...
     pub input_type: Option<&'a str>,
-    /// The date of the text, in microseconds since 1970 (UTC): relative dates are resolved against it.
+    /// The date of the text, in microseconds since 1970 (UTC): relative dates are resolved against it. Midnight is a day
+    /// without a time.
     pub now: i64,
     /// The fields of the profile; empty means the four system fields.
     pub schema: &'a [FieldSpec],
     /// The name of the subject, when it is known.
     pub subject_name: Option<&'a str>,
+    /// Names that the subject had before: texts may still use them.
+    pub former_names: &'a [String],
     /// The language of the text, by its code in [`languages`]; English when there is none.
     pub language: Option<&'a str>,
+    /// The time zone of the subject, by its IANA name: whose days "tomorrow" and the end of a plan mean. UTC when there is none.
+    pub zone: Option<&'a str>,
 }
 
 /// A value for a field of the profile.
@@ -156,6 +165,8 @@ pub struct Memory {
     pub event_date: Option<i64>,
     /// When it stops mattering, microseconds since 1970 (UTC).
     pub forget_after: Option<i64>,
+    /// The plan that it ends or moves.
+    pub calls_off: Option<CalledOff>,
     /// Where it was said: bytes of the input.
     pub evidence: Range<usize>,
     /// Another turn whose words it holds: the question that it answers, or where a pronoun's person or thing is named.
@@ -197,8 +208,8 @@ pub struct Message {
     pub name: Option<String>,
     /// What was said.
     pub content: String,
-    /// When, in microseconds since 1970 (UTC), when the text says so.
-    pub date: Option<i64>,
+    /// When, when the text says so.
+    pub date: Option<Moment>,
     /// Where: bytes of the input.
     pub span: Range<usize>,
     /// The conversation that the message names itself, when it does.

@@ -67,7 +67,7 @@ pub(super) fn is_section(book: &RuleBook, heading: &str) -> bool {
 /// Gives each part its person, and says by whom the text is, as far as it names one.
 pub(super) fn settle(book: &RuleBook, source: &mut Source<'_>, input: &Input<'_>) {
     mark_records(book, &mut source.units);
-    let subject = Names::new(input.subject_name);
+    let subject = Names::of_subject(input);
     let known = input.subject_name.is_some();
     let mut people: Vec<(Names, String, Range<usize>)> = Vec::new();
     for unit in &source.units {

@@ -9,6 +9,7 @@ use std::collections::HashSet;
 
 use regex::Regex;
 
+use super::Input;
 use super::gate::lower_first;
 use super::rulebook::{RuleBook, SUBJECT};
 
@@ -483,6 +484,20 @@ impl Names {
         variants.retain(|v| !v.is_empty());
         variants.sort_by_key(|v| std::cmp::Reverse(v.len()));
         Names { variants }
+    }
+
+    /// The names that the subject of a text is known by, the former ones among them.
+    pub(super) fn of_subject(input: &Input<'_>) -> Self {
+        Names::new(input.subject_name).and(input.former_names)
+    }
+
+    /// These names, and those that the subject had before.
+    pub(super) fn and(mut self, former: &[String]) -> Self {
+        for name in former {
+            self.variants.append(&mut Names::new(Some(name)).variants);
+        }
+        self.variants.sort_by_key(|v| std::cmp::Reverse(v.len()));
+        self
     }
 
     /// How many words at the start of the list are the name, and whether it is in the possessive.

@@ -58,9 +58,9 @@ impl Learner<'_> {
         if addressed && listener.is_none() || empty || weight < least {
             return self.refuse(Refusal::SmallTalk);
         }
-        let today = dates::day_of(voice.date);
+        let now = self.wall(voice);
         let tense = if book.pastish.found_in(clause) { dates::Tense::Past } else { dates::Tense::Future };
-        let when = dates::find(book, clause, today, tense);
+        let when = dates::find(book, clause, now, tense);
         let said = dated(clause, &when, false);
         let asked = if answers { self.talk.answered() } else { None };
         let more =
@@ -73,7 +73,7 @@ impl Learner<'_> {
             (None, None, None) => (wording.said.clone(), None),
         };
         let canonical = canonical.replace("{S}", &SUBJECT.to_string()).replace("{v}", &said);
-        let ahead = when.first().filter(|when| tense == dates::Tense::Future && when.end >= today);
+        let ahead = when.first().filter(|when| tense == dates::Tense::Future && when.end >= now.date());
         let over = when.first().filter(|_| tense == dates::Tense::Past);
         let memory = Memory {
             content: person::render(book, &canonical, voice.name.as_deref()),
@@ -87,7 +87,8 @@ impl Learner<'_> {
             confidence: 0.5,
             importance: 0.25,
             event_date: ahead.or(over).map(|when| dates::micros_of(when.start)),
-            forget_after: ahead.map(|when| dates::after(when.end)).filter(|end| *end > self.now),
+            forget_after: ahead.and_then(|when| self.until_end_of(when.end, voice)),
+            calls_off: None,
             evidence: span.clone(),
             context: context.or_else(|| voice.context.clone()),
             message: None,

@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 use regex::{Captures, Regex, RegexBuilder};
 
 use super::Kind;
+use super::dates::rule::{DateRule, date_rule};
 use super::grammar::Grammar;
 
 /// The languages there are rules for, by their ISO 639-1 codes; the first is the default.
@@ -58,28 +59,6 @@ pub(super) fn groups_of<'t>(pattern: &Regex, text: &'t str) -> Option<Captures<'
     if pattern.is_match(text) { pattern.captures(text) } else { None }
 }
 
-/// How a date pattern is computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum DateOp {
-    Day,
-    Part,
-    Week,
-    Weekend,
-    Month,
-    Year,
-    Weekday,
-    Ago,
-    Date,
-}
-
-/// A pattern for a date.
-pub(super) struct DateRule {
-    pub(super) op: DateOp,
-    pub(super) offset: i32,
-    pub(super) part: Option<String>,
-    pub(super) pattern: Regex,
-}
-
 /// Everything known about a language.
 pub(super) struct RuleBook {
     pub(super) small_talk: Patterns,
@@ -119,9 +98,22 @@ pub(super) struct RuleBook {
     pub(super) not_subjects: HashSet<String>,
     pub(super) units: HashMap<String, String>,
     pub(super) since: HashSet<String>,
+    /// "Last", "this", "next" and the like, as numbers; the words for the edges of a span; ordinals, the last one as -1.
+    pub(super) which: HashMap<String, String>,
+    pub(super) edges: HashMap<String, String>,
+    pub(super) ordinals: HashMap<String, i64>,
+    /// Sentences in which "in an hour" is when, and not how long; those that tell of every year.
+    pub(super) soon: Patterns,
+    pub(super) yearly: Patterns,
+    date_end: Patterns,
     /// Words between the ends of a span of time.
     pub(super) until: HashSet<String>,
     pub(super) correction: Vec<Regex>,
+    /// What calls a plan off or moves it; what may do so of a plan of the subject; words for plans, and between those.
+    pub(super) called_off: Vec<Regex>,
+    pub(super) the_plan: Vec<Regex>,
+    pub(super) plan_sorts: HashSet<String>,
+    pub(super) plan_stop: HashSet<String>,
     pub(super) shown: Vec<Regex>,
     pub(super) finite: Patterns,
     pub(super) dateline: Patterns,
@@ -214,6 +206,11 @@ impl RuleBook {
         self.no_keys.contains(&normal_key(key))
     }
 
+    /// Whether a date is complete before these words.
+    pub(super) fn ends_date(&self, rest: &str) -> bool {
+        rest.is_empty() || self.date_end.found_in(rest)
+    }
+
     /// The slot that a schema key stands for.
     pub(super) fn slot_of_key(&self, key: &str) -> Option<&str> {
         self.slot_of_key.get(&normal_key(key)).map(String::as_str)
@@ -291,8 +288,18 @@ impl RuleBook {
             not_subjects: sections.words("notsubjects"),
             units: sections.pairs("units"),
             since: sections.words("since"),
+            which: sections.pairs("which"),
+            edges: sections.pairs("edges"),
+            ordinals: numbered("ordinals"),
+            soon: Patterns(patterns("soon")),
+            yearly: Patterns(patterns("yearly")),
+            date_end: Patterns(patterns("dateend")),
             until: sections.words("until"),
             correction: patterns("correction"),
+            called_off: patterns("calledoff"),
+            the_plan: patterns("theplan"),
+            plan_sorts: sections.words("plansorts"),
+            plan_stop: sections.words("planstop"),
             shown: patterns("shown"),
             finite: Patterns(patterns("finite")),
             dateline: Patterns(patterns("dateline")),
@@ -557,24 +564,6 @@ fn head_of(head: &str) -> (String, Meaning) {
     let [confidence, importance] = figures[..] else { panic!("a rule needs a confidence and an importance: {head}") };
     (meaning.confidence, meaning.importance) = (confidence, importance);
     (id, meaning)
-}
-
-fn date_rule(head: &str, pattern: &str) -> DateRule {
-    let mut words = head.split_whitespace();
-    let op = match words.next() {
-        Some("day") => DateOp::Day,
-        Some("part") => DateOp::Part,
-        Some("week") => DateOp::Week,
-        Some("weekend") => DateOp::Weekend,
-        Some("month") => DateOp::Month,
-        Some("year") => DateOp::Year,
-        Some("weekday") => DateOp::Weekday,
-        Some("ago") => DateOp::Ago,
-        Some("date") => DateOp::Date,
-        _ => panic!("unknown computation of a date: {head}"),
-    };
-    let offset = words.next().and_then(|word| word.parse().ok()).expect("a date rule needs an offset");
-    DateRule { op, offset, part: words.next().map(str::to_owned), pattern: compile(pattern) }
 }
 
 /// Replaces `{MACRO}`, and `{MACRO:words}` by the macro with its `{x}` replaced; a repetition such as `{0,4}` is left alone.

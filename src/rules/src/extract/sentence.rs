@@ -27,9 +27,10 @@ pub(crate) fn sentences(text: &str) -> Vec<Range<usize>> {
     split(text, &|_| false)
 }
 
-/// The sentences of a text in a language whose days have a full stop before the month: "am 3. Mai".
+/// The sentences of a text in a language whose days have a full stop: "am 3. Mai", "am 3. fliege ich".
 pub(super) fn sentences_of(book: &RuleBook, text: &str) -> Vec<Range<usize>> {
-    split(text, &|word| book.ordinal_days && book.months.contains_key(&word.to_lowercase()))
+    let goes_on = |word: &str| word.starts_with(char::is_lowercase) || book.months.contains_key(&word.to_lowercase());
+    split(text, &|word| book.ordinal_days && goes_on(word))
 }
 
 fn split(text: &str, is_month: &dyn Fn(&str) -> bool) -> Vec<Range<usize>> {

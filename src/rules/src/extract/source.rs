@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::person::{self, Names};
 use super::rulebook::RuleBook;
 use super::{Input, Message, Role, json, markup, people, table};
-use crate::time::parse_micros;
+use crate::time::Moment;
 
 /// Who speaks in a piece of prose.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,13 +60,13 @@ impl Place {
 #[derive(Clone, Debug)]
 pub(super) enum Unit<'a> {
     /// Running text.
-    Prose { text: Cow<'a, str>, place: Place, speaker: Speaker, date: Option<i64>, setting: Setting },
+    Prose { text: Cow<'a, str>, place: Place, speaker: Speaker, date: Option<Moment>, setting: Setting },
     /// A key and its value.
     Pair { key: String, value: Value, span: Range<usize> },
     /// An entry of a list under a heading.
     Item { heading: String, text: String, span: Range<usize> },
     /// A dated line of an activity log.
-    Log { text: String, date: Option<i64>, span: Range<usize> },
+    Log { text: String, date: Option<Moment>, span: Range<usize> },
     /// The parts behind it are about the person of this name; without one, again about whom the text is about.
     Person { name: Option<String>, span: Range<usize> },
     /// What has become of that: whose the parts behind it are.
@@ -91,7 +91,7 @@ pub(super) struct Turn<'a> {
     pub(super) name: Option<String>,
     pub(super) text: Cow<'a, str>,
     pub(super) place: Place,
-    pub(super) date: Option<i64>,
+    pub(super) date: Option<Moment>,
     pub(super) span: Range<usize>,
     pub(super) conversation: Option<String>,
     pub(super) sequence: Option<i32>,
@@ -176,7 +176,7 @@ fn transcript<'a>(book: &RuleBook, text: &'a str, chat: bool) -> Option<Vec<Turn
         line: usize,
         text: usize,
         who: String,
-        date: Option<i64>,
+        date: Option<Moment>,
     }
     let mut heads = Vec::new();
     let mut written = 0;
@@ -192,7 +192,7 @@ fn transcript<'a>(book: &RuleBook, text: &'a str, chat: bool) -> Option<Vec<Turn
             continue;
         }
         let time = groups.name("before").or_else(|| groups.name("after"));
-        let date = time.and_then(|m| parse_micros(m.as_str().trim()).ok());
+        let date = time.and_then(|m| Moment::parse(m.as_str()).ok());
         heads.push(Head { line: start, text: start + what.start(), who: who.as_str().trim().to_owned(), date });
     }
     let mut counts: HashMap<&str, usize> = HashMap::new();
@@ -243,7 +243,7 @@ fn transcript<'a>(book: &RuleBook, text: &'a str, chat: bool) -> Option<Vec<Turn
 /// to be the subject, the one who has a name is; of several each teaches about themself, and the profile's fields are
 /// left alone.
 pub(super) fn assign<'a>(turns: Vec<Turn<'a>>, input: &Input<'_>, source: &mut Source<'a>) {
-    let names = Names::new(input.subject_name);
+    let names = Names::of_subject(input);
     let known = input.subject_name.is_some();
     let humans = || turns.iter().filter(|turn| turn.role == Role::User);
     let mut speakers: Vec<&str> = humans().filter_map(|turn| turn.name.as_deref()).collect();
@@ -296,13 +296,13 @@ static LOGGED: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// The point in time of a log's line: the day and the hour may stand in columns of their own.
-fn stamp(text: &str) -> Option<i64> {
+fn stamp(text: &str) -> Option<Moment> {
     let day = text.get(..10).filter(|day| day.as_bytes()[4] == b'-');
     let joined = day.and_then(|day| {
         let hour = text[day.len()..].trim_start_matches([' ', ',', ';', '|', '\t', 'T']);
         (!hour.is_empty()).then(|| format!("{day}T{}", hour.replace(',', ".")))
     });
-    parse_micros(joined.as_deref().unwrap_or(text)).ok()
+    Moment::parse(joined.as_deref().unwrap_or(text)).ok()
 }
 
 /// The entries of an activity log, when the text is one: most lines begin with a date or a time.

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::rulebook::{RuleBook, normal_key};
 use super::source::Unit;
-use crate::time::parse_micros;
+use crate::time::Moment;
 
 /// A wider table is a data set and tells nothing of a person.
 const MAX_COLUMNS: usize = 40;
@@ -79,7 +79,7 @@ pub(super) fn read(book: &RuleBook, header: &[Cell], rows: &[Vec<Cell>], units: 
                     text = format!("{text} ({})", more.join(", "));
                 }
                 let stamp = format!("{} {hour}", when.text);
-                let date = parse_micros(stamp.trim()).or_else(|_| parse_micros(&when.text)).ok();
+                let date = Moment::parse(&stamp).or_else(|_| Moment::parse(&when.text)).ok();
                 if !what.text.is_empty() {
                     units.push(Unit::Log { text, date, span: what.span.clone() });
                 }

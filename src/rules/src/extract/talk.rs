@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-use jiff::civil::Date;
+use jiff::civil::DateTime;
 
 use super::dates::{self, Tense, When};
 use super::rulebook::{RuleBook, SUBJECT, capitalized, groups_of};
@@ -137,10 +137,10 @@ impl Talk {
     }
 
     /// Notes the date of a clause that says nothing else.
-    pub(super) fn dateline(&mut self, book: &RuleBook, clause: &str, today: Date) {
+    pub(super) fn dateline(&mut self, book: &RuleBook, clause: &str, now: DateTime) {
         if book.dateline.found_in(clause) {
-            let when = dates::find(book, clause, today, Tense::Past).into_iter().next();
-            self.when = when.filter(|when| when.start <= today).map(|when| (when, 0)).or(self.when.take());
+            let when = dates::find(book, clause, now, Tense::Past).into_iter().next();
+            self.when = when.filter(|when| when.start <= now.date()).map(|when| (when, 0)).or(self.when.take());
         }
     }
 

@@ -13,7 +13,16 @@ use crate::time::format_micros;
 pub(super) const NOW: i64 = 1_683_540_000_000_000;
 
 fn read(text: &str, input_type: Option<&str>, name: Option<&str>) -> Extraction {
-    extract(&Input { text, input_type, now: NOW, schema: &[], subject_name: name, language: None })
+    extract(&Input {
+        text,
+        input_type,
+        now: NOW,
+        schema: &[],
+        subject_name: name,
+        language: None,
+        former_names: &[],
+        zone: None,
+    })
 }
 
 fn contents(extraction: &Extraction) -> Vec<&str> {
@@ -56,6 +65,9 @@ fn every_rule_of_the_books_compiles() {
             assert!(!rule.pattern().is_match(""), "{language}: rule {} matches the empty text", rule.id);
             assert!(rule.meaning.confidence <= MAX_CONFIDENCE && rule.meaning.importance <= 1.0, "{}", rule.id);
         }
+        for rule in &book.dates {
+            assert!(!rule.pattern().is_match(""), "{language}: a date is nothing");
+        }
         assert!(book.keys.iter().all(|meaning| meaning.say.as_deref().is_some_and(|say| say.contains("{v}"))));
         // A slot means the same in every language.
         assert_eq!(book.single, RuleBook::english().single, "{language}");
@@ -65,8 +77,16 @@ fn every_rule_of_the_books_compiles() {
 #[test]
 fn a_language_without_rules_is_read_as_english() {
     let read = |language| {
-        let input =
-            Input { text: "I live in Oslo.", input_type: None, now: NOW, schema: &[], subject_name: None, language };
+        let input = Input {
+            text: "I live in Oslo.",
+            input_type: None,
+            now: NOW,
+            schema: &[],
+            subject_name: None,
+            language,
+            former_names: &[],
+            zone: None,
+        };
         extract(&input)
     };
     assert_eq!(read(Some("tlh")), read(None));
@@ -119,7 +139,7 @@ fn named_speakers_teach_about_themselves() {
     assert!(both.fields.is_empty());
     assert_eq!(both.messages.len(), 3);
     assert_eq!(both.messages[1].name.as_deref(), Some("Ines"));
-    assert_eq!(both.messages[0].date.map(day).as_deref(), Some("2023-07-02"));
+    assert_eq!(both.messages[0].date.map(|date| day(date.micros)).as_deref(), Some("2023-07-02"));
     let one = read(text, None, Some("Nora"));
     assert_eq!(one.memories.len(), 2);
     assert!(one.memories.iter().all(|memory| memory.content.starts_with("Nora")));
@@ -153,7 +173,7 @@ fn a_message_says_where_it_belongs() {
     let extraction = read(text, None, None);
     let message = &extraction.messages[0];
     assert_eq!((message.conversation.as_deref(), message.sequence), (Some("c-7"), Some(41)));
-    assert_eq!(message.date.map(day).as_deref(), Some("2024-01-05"));
+    assert_eq!(message.date.map(|date| day(date.micros)).as_deref(), Some("2024-01-05"));
     assert_eq!(extraction.memories.iter().map(|memory| memory.message).collect::<Vec<_>>(), [Some(0), Some(0)]);
     assert_eq!(read("I live in Oslo.", None, None).memories[0].message, None);
 }
@@ -291,8 +311,16 @@ fn custom_fields_are_filled_by_name_pattern_and_list() {
     ];
     let text = "I'm a designer at Acme. My shoe size is 42. My seat is by the window. My number is CUST-1234. \
                 I'm an expert in Rust. I love chess. I love tea. I was born on 3 May 1990.";
-    let extraction =
-        extract(&Input { text, input_type: None, now: NOW, schema: &schema, subject_name: None, language: None });
+    let extraction = extract(&Input {
+        text,
+        input_type: None,
+        now: NOW,
+        schema: &schema,
+        subject_name: None,
+        language: None,
+        former_names: &[],
+        zone: None,
+    });
     let seen: Vec<_> = extraction.fields.iter().map(|field| (field.key.as_str(), field.value.clone())).collect();
     assert_eq!(
         seen,
@@ -470,13 +498,76 @@ proptest! {
     #[test]
     fn no_sequence_of_telling_words_breaks_german(words in proptest::collection::vec(0..GERMAN.len(), 0..40)) {
         let text: String = words.iter().map(|&at| GERMAN[at]).collect();
-        check(&text, &extract(&Input { text: &text, input_type: None, now: NOW, schema: &[], subject_name: Some("Eva Maß"), language: Some("de") }));
+        check(&text, &extract(&Input { text: &text, input_type: None, now: NOW, schema: &[], subject_name: Some("Eva Maß"), language: Some("de"), former_names: &[], zone: None }));
     }
 
     #[test]
     fn any_time_is_survived(now in any::<i64>()) {
         let text = "I went home yesterday. I fly to Rome next Tuesday, in 3 weeks or in 999 years.";
-        let extraction = extract(&Input { text, input_type: None, now, schema: &[], subject_name: None, language: None });
+        let extraction = extract(&Input { text, input_type: None, now, schema: &[], subject_name: None, language: None, former_names: &[], zone: None });
         check(text, &extraction);
     }
+}
+
+#[test]
+fn days_are_those_of_the_place_where_something_is_said() {
+    let plan = |timestamp: &str, zone: Option<&str>| {
+        let text =
+            json!([{ "role": "user", "content": "I'm flying to Rome tomorrow.", "timestamp": timestamp }]).to_string();
+        let input = Input {
+            text: &text,
+            input_type: None,
+            now: NOW,
+            schema: &[],
+            subject_name: None,
+            former_names: &[],
+            language: None,
+            zone,
+        };
+        let memory = extract(&input).memories.remove(0);
+        (memory.content, memory.forget_after.and_then(format_micros).unwrap_or_default())
+    };
+    for (timestamp, zone, day, end) in [
+        ("2024-05-07T23:30:00-07:00", None, "8 May 2024", "2024-05-09T07:00:00.000Z"),
+        ("2024-05-07T23:30:00-07:00", Some("Europe/Berlin"), "8 May 2024", "2024-05-09T07:00:00.000Z"),
+        ("2024-05-08T06:30:00Z", Some("America/Los_Angeles"), "8 May 2024", "2024-05-09T07:00:00.000Z"),
+        ("2024-05-08T06:30:00Z", None, "9 May 2024", "2024-05-10T00:00:00.000Z"),
+        ("2024-05-08", Some("America/Los_Angeles"), "9 May 2024", "2024-05-10T07:00:00.000Z"),
+        ("2024-05-08T01:00:00", Some("Asia/Tokyo"), "9 May 2024", "2024-05-09T15:00:00.000Z"),
+        ("2024-05-08T20:00:00Z", Some("Asia/Tokyo"), "10 May 2024", "2024-05-10T15:00:00.000Z"),
+    ] {
+        assert_eq!(
+            plan(timestamp, zone),
+            (format!("User is flying to Rome on {day}"), end.to_owned()),
+            "{timestamp} {zone:?}"
+        );
+    }
+}
+
+#[test]
+fn the_subject_is_known_by_former_names() {
+    let former = ["Katherine Hill".to_owned()];
+    let input = Input {
+        text: "",
+        input_type: None,
+        now: NOW,
+        schema: &[],
+        subject_name: Some("Kate Miller"),
+        former_names: &former,
+        language: None,
+        zone: None,
+    };
+    let turns = "Katherine: I live in Rome.\nBob: I live in Oslo.\nKatherine: I love tea.\nBob: I love beer.";
+    assert_eq!(
+        contents(&extract(&Input { text: turns, ..input })),
+        ["Kate Miller lives in Rome", "Kate Miller loves tea"]
+    );
+    assert_eq!(contents(&extract(&Input { text: "Katherine works at Acme.", ..input })), ["Kate Miller works at Acme"]);
+}
+
+#[test]
+fn a_span_of_days_ends_with_its_last() {
+    let extraction = read("I will be at the conference from the 13th to the 15th.", Some("chat"), None);
+    assert_eq!(contents(&extraction), ["User will be at the conference from 13 May 2023 to 15 May 2023"]);
+    assert_eq!(extraction.memories[0].forget_after.map(day).as_deref(), Some("2023-05-16"));
 }

@@ -15,22 +15,26 @@ pub(super) enum Named {
 struct Zones {
     names: HashMap<String, &'static str>,
     places: HashMap<String, &'static str>,
+    regions: HashMap<String, Vec<&'static str>>,
 }
 
+/// The first zone of a region where nobody knows in which of them it lies.
+const UNKNOWN: &str = "?";
+
 static ZONES: LazyLock<Zones> = LazyLock::new(|| {
-    let (mut names, mut places) = (HashMap::new(), HashMap::new());
-    let mut in_names = true;
-    for line in include_str!("../../data/zones.txt").lines() {
-        match line {
-            "[names]" => in_names = true,
-            "[places]" => in_names = false,
-            _ if line.starts_with('#') => {}
-            _ => {
-                let Some((words, zone)) = line.split_once(" = ") else { continue };
-                let table = if in_names { &mut names } else { &mut places };
-                for word in words.split('|') {
-                    table.entry(word.to_owned()).or_insert(zone);
-                }
+    let (mut names, mut places, mut regions) = (HashMap::new(), HashMap::new(), HashMap::new());
+    let mut section = "";
+    for line in include_str!("../../data/zones.txt").lines().filter(|line| !line.starts_with('#')) {
+        let Some((words, zones)) = line.split_once(" = ") else {
+            section = line;
+            continue;
+        };
+        for word in words.split('|').map(str::to_owned) {
+            if section == "[regions]" {
+                regions.insert(word, zones.split(' ').collect());
+            } else {
+                let table = if section == "[names]" { &mut names } else { &mut places };
+                table.entry(word).or_insert(zones);
             }
         }
     }
@@ -41,7 +45,7 @@ static ZONES: LazyLock<Zones> = LazyLock::new(|| {
             places.entry(city.to_lowercase().replace('_', " ")).or_insert(zone);
         }
     }
-    Zones { names, places }
+    Zones { names, places, regions }
 });
 
 /// The IANA name of a zone, in its canonical spelling.
@@ -64,11 +68,26 @@ pub(super) fn find(words: &str) -> Option<(String, Named)> {
     if let Some(zone) = offset(lower) {
         return Some((zone, Named::Zone));
     }
-    // "Berlin, Germany" is the zone of Berlin, "Springfield, Oregon" that of Oregon.
-    std::iter::once(lower)
-        .chain(lower.split(',').map(str::trim))
-        .find_map(|place| ZONES.places.get(place))
-        .map(|zone| ((*zone).to_owned(), Named::Place))
+    of_place(lower).map(|zone| (zone.to_owned(), Named::Place))
+}
+
+/// The zone that a place lies in. "Berlin, Germany" is in the zone of Berlin and "Springfield, Oregon" in that of Oregon;
+/// "Paris, Texas" is another Paris, and so in that of Texas. Of "Rome, Georgia" it is only known that it is not Rome.
+fn of_place(place: &str) -> Option<&'static str> {
+    if let Some(zone) = ZONES.places.get(place) {
+        return Some(zone).filter(|_| ZONES.regions.get(place).is_none_or(|zones| zones[0] != UNKNOWN)).copied();
+    }
+    let mut parts = place.split(',').map(str::trim);
+    let city = parts.next().and_then(|city| ZONES.places.get(city).copied());
+    let mut told = parts.filter_map(|region| {
+        let zones = ZONES.regions.get(region).cloned();
+        zones.or_else(|| ZONES.places.get(region).map(|zone| vec![*zone]))
+    });
+    match (city, told.next()) {
+        (Some(city), Some(zones)) if zones.contains(&city) => Some(city),
+        (_, Some(zones)) => Some(zones[0]).filter(|zone| *zone != UNKNOWN),
+        (city, None) => city,
+    }
 }
 
 /// "UTC+2" as the zone of that fixed offset, whose sign IANA writes the other way round.
@@ -107,17 +126,35 @@ mod tests {
             ("the Bay Area", "America/Los_Angeles", Named::Place),
             ("Bengaluru", "Asia/Kolkata", Named::Place),
             ("Japan", "Asia/Tokyo", Named::Place),
+            ("Paris, Texas", "America/Chicago", Named::Place),
+            ("Paris, France", "Europe/Paris", Named::Place),
+            ("Paris, TX", "America/Chicago", Named::Place),
+            ("Portland, Maine", "America/New_York", Named::Place),
+            ("Portland, USA", "America/Los_Angeles", Named::Place),
+            ("London, Ontario", "America/Toronto", Named::Place),
+            ("London, Ontario, Canada", "America/Toronto", Named::Place),
+            ("Springfield, Oregon", "America/Los_Angeles", Named::Place),
+            ("Melbourne, Victoria", "Australia/Melbourne", Named::Place),
+            ("Victoria, British Columbia", "America/Vancouver", Named::Place),
+            ("Berlin, DE", "Europe/Berlin", Named::Place),
+            ("Atlanta, Georgia", "America/New_York", Named::Place),
+            ("Tbilisi, Georgia", "Asia/Tbilisi", Named::Place),
+            ("Washington, D.C.", "America/New_York", Named::Place),
+            ("Berlin, Kreuzberg", "Europe/Berlin", Named::Place),
         ] {
             assert_eq!(find(words), Some((zone.to_owned(), named)), "{words}");
         }
-        for words in ["nowhere", "", "Europe/Atlantis", "UTC+99", "my house", "utc+é"] {
+        for words in
+            ["nowhere", "", "Europe/Atlantis", "UTC+99", "my house", "utc+é", "Rome, Georgia", "Georgia", "Rome, USA"]
+        {
             assert_eq!(find(words), None, "{words}");
         }
     }
 
     #[test]
     fn every_zone_of_the_table_exists() {
-        for zone in ZONES.names.values().chain(ZONES.places.values()) {
+        let regions = ZONES.regions.values().flatten().filter(|zone| **zone != UNKNOWN);
+        for zone in ZONES.names.values().chain(ZONES.places.values()).chain(regions) {
             assert!(iana(zone).is_some(), "{zone}");
         }
     }

@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 
+use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 use super::{Answer, BadAnswer, MAX_CONTENT, MAX_MEMORIES, Piece, Question};
 use crate::extract::{FieldSpec, MAX_CONFIDENCE, Message, fields_of_slot, matches_pattern, single_slots};
 use crate::field::{FieldType, validate};
-use crate::time::{format_micros, parse_micros};
+use crate::time::{self, Moment, format_micros, parse_micros};
 
 /// The kinds of memory that a text can teach.
 const KINDS: [&str; 4] = ["fact", "preference", "event", "context"];
@@ -128,7 +129,7 @@ fn memory(item: &Value, question: &Question<'_>, piece: &Piece, messages: &[Mess
         item["turn"].as_u64().and_then(|turn| usize::try_from(turn).ok()).filter(|turn| piece.turns.contains(turn));
     let message = turn.and_then(|turn| messages.get(turn));
     let sequence = message.and_then(|message| message.sequence).or_else(|| i32::try_from(turn?).ok());
-    let said = message.and_then(|message| format_micros(message.date?));
+    let said = message.and_then(|message| format_micros(message.date?.micros));
     let mut memory = Map::new();
     memory.insert("content".into(), content.into());
     memory.insert("kind".into(), kind.into());
@@ -136,7 +137,7 @@ fn memory(item: &Value, question: &Question<'_>, piece: &Piece, messages: &[Mess
     memory.insert("confidence".into(), share(&item["confidence"], 0.7, MAX_CONFIDENCE.into()).into());
     memory.insert("importance".into(), share(&item["importance"], 0.5, 1.0).into());
     memory.insert("event_date".into(), moment(&item["event_date"]).or(said).into());
-    memory.insert("forget_after".into(), moment(&item["forget_after"]).into());
+    memory.insert("forget_after".into(), moment_in(&item["forget_after"], &time::zone(question.input.zone)).into());
     memory.insert("speaker".into(), message.and_then(|message| message.name.as_deref()).into());
     memory.insert("sequence".into(), sequence.into());
     memory.insert("conversation_id".into(), message.and_then(|message| message.conversation.as_deref()).into());
@@ -170,6 +171,11 @@ fn share(given: &Value, default: f64, limit: f64) -> f64 {
 
 fn moment(given: &Value) -> Option<String> {
     format_micros(parse_micros(given.as_str()?).ok()?)
+}
+
+/// A date is its midnight where the subject is.
+fn moment_in(given: &Value, zone: &TimeZone) -> Option<String> {
+    format_micros(Moment::parse(given.as_str()?).ok()?.in_zone(zone)?)
 }
 
 /// The value in its field's normal form; `None` when it is not one, or not what the field's pattern finds.

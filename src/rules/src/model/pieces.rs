@@ -2,8 +2,11 @@
 
 use std::ops::Range;
 
+use jiff::tz::TimeZone;
+
 use super::PIECE_BYTES;
 use crate::extract::{self, Input, Message, Role};
+use crate::time;
 
 /// A part of the text as the model reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,16 +23,16 @@ pub fn pieces(input: &Input<'_>) -> (Vec<Piece>, Vec<Message>) {
     let pieces = if messages.is_empty() {
         cut(input.text, PIECE_BYTES).map(|text| Piece { text: text.to_owned(), turns: 0..0 }).collect()
     } else {
-        of_conversation(&messages)
+        of_conversation(&messages, &time::zone(input.zone))
     };
     (pieces, messages)
 }
 
-fn of_conversation(messages: &[Message]) -> Vec<Piece> {
+fn of_conversation(messages: &[Message], zone: &TimeZone) -> Vec<Piece> {
     let mut pieces: Vec<Piece> = Vec::new();
     for (number, message) in messages.iter().enumerate() {
         for part in cut(&message.content, PIECE_BYTES) {
-            let line = format!("[{number}] {}: {part}\n", heading(message));
+            let line = format!("[{number}] {}: {part}\n", heading(message, zone));
             match pieces.last_mut() {
                 Some(piece) if piece.text.len() + line.len() <= PIECE_BYTES => {
                     piece.text.push_str(&line);
@@ -42,16 +45,16 @@ fn of_conversation(messages: &[Message]) -> Vec<Piece> {
     pieces
 }
 
-/// Who speaks, and when.
-fn heading(message: &Message) -> String {
+/// Who speaks, and on which day.
+fn heading(message: &Message, zone: &TimeZone) -> String {
     let role = match message.role {
         Role::User => "user",
         Role::Assistant => "assistant",
         Role::System => "system",
     };
     let who = message.name.as_deref().unwrap_or(role);
-    match message.date.and_then(crate::time::format_micros) {
-        Some(date) => format!("{who} ({})", date.split('T').next().unwrap_or(&date)),
+    match message.date {
+        Some(date) => format!("{who} ({})", date.on_the_wall(zone).date()),
         None => who.to_owned(),
     }
 }

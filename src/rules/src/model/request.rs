@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Piece, Question};
 use crate::extract::{FieldSpec, single_slots};
-use crate::time::format_micros;
+use crate::time::{self, Moment};
 
 /// What the model is told before the text.
 const EXTRACTION: &str = include_str!("prompts/extraction.md");
@@ -41,11 +41,12 @@ fn prompt(question: &Question<'_>) -> String {
                      by them or about them.";
         (about.to_owned(), "As long as you do not know their name, call them \"User\".".to_owned())
     };
-    let date = format_micros(question.input.now).unwrap_or_default();
+    let zone = time::zone(question.input.zone);
+    let date = Moment::from(question.input.now).on_the_wall(&zone).date().to_string();
     let values = [
         ("{{subject}}", subject.as_str()),
         ("{{naming}}", &naming),
-        ("{{date}}", date.split('T').next().unwrap_or_default()),
+        ("{{date}}", date.as_str()),
         ("{{fields}}", &fields(question)),
         ("{{instructions}}", &instructions(question)),
     ];

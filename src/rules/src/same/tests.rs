@@ -2,8 +2,11 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// A subject without a name.
+const NOBODY: &[&str] = &[];
+
 fn relation(new: &str, known: &str) -> Option<Relation> {
-    let read = |text| Statement::read(text, Some("Sarah Chen")).unwrap();
+    let read = |text| Statement::read(text, &["Sarah Chen"]).unwrap();
     let (a, b) = (read(new), read(known));
     let relation = a.relation_to(&b);
     match relation {
@@ -75,7 +78,7 @@ fn a_denial_contradicts_what_it_denies() {
     }
     // Not to hate is less than to like, and no denial of it.
     for text in ["User does not hate tea", "User no longer dislikes tea"] {
-        assert_eq!(Statement::read(text, None), None, "{text}");
+        assert_eq!(Statement::read(text, NOBODY), None, "{text}");
     }
     for (new, known) in [
         ("User does not like tea", "User likes coffee"),
@@ -119,7 +122,7 @@ fn the_subject_goes_by_several_names() {
 fn what_is_no_statement_is_not_compared() {
     let turns = ["Ann: I like tea", "Dr. Ann Lee: Yes", "Does User like tea?"];
     for text in ["", "  ", "?!", "the", &"word ".repeat(100)].into_iter().chain(turns) {
-        assert_eq!(Statement::read(text, None), None, "{text}");
+        assert_eq!(Statement::read(text, NOBODY), None, "{text}");
     }
 }
 
@@ -137,7 +140,7 @@ fn values_of_a_slot_are_compared_by_what_they_name() {
 
 #[test]
 fn gists_never_change() {
-    let gist = |text| Statement::read(text, None).map(|statement| statement.gist());
+    let gist = |text| Statement::read(text, NOBODY).map(|statement| statement.gist());
     assert_eq!(gist("User likes tea"), gist("User does not enjoy tea"));
     assert_eq!(gist("User likes tea"), Some(GIST_OF_LIKES_TEA));
 }
@@ -148,7 +151,7 @@ const GIST_OF_LIKES_TEA: i64 = 4_038_185_798_346_790_440;
 proptest! {
     #[test]
     fn any_text_says_the_same_as_itself(text in ".{0,200}") {
-        if let Some(statement) = Statement::read(&text, None) {
+        if let Some(statement) = Statement::read(&text, NOBODY) {
             prop_assert_eq!(statement.relation_to(&statement), Some(Relation::Same));
         }
     }
@@ -156,7 +159,7 @@ proptest! {
     #[test]
     fn relations_are_found_by_the_gist(a in "(user|ann|not|never|likes|tea|7|no longer|does|smoke|in|'s| ){1,12}",
                                        b in "(user|ann|not|never|likes|tea|7|no longer|does|smoke|in|'s| ){1,12}") {
-        if let (Some(a), Some(b)) = (Statement::read(&a, None), Statement::read(&b, None)) {
+        if let (Some(a), Some(b)) = (Statement::read(&a, NOBODY), Statement::read(&b, NOBODY)) {
             match a.relation_to(&b) {
                 Some(Relation::Extends) => prop_assert!(a.gists_of_beginnings().contains(&b.gist())),
                 Some(_) => prop_assert_eq!(a.gist(), b.gist()),
@@ -171,7 +174,7 @@ fn statements_meet_by_their_text_their_gist_or_a_beginning() {
     let met = |texts: &[&str]| {
         let (mut gists, mut places) = (Vec::new(), Vec::new());
         for (text, place) in texts.iter().zip(1..) {
-            if let Some(statement) = Statement::read(text, None) {
+            if let Some(statement) = Statement::read(text, NOBODY) {
                 gists.push(statement.gist());
                 gists.extend(statement.gists_of_beginnings());
             }
@@ -187,4 +190,23 @@ fn statements_meet_by_their_text_their_gist_or_a_beginning() {
     assert_eq!(met(&["User likes green tea", "User has a dog", "User does not like green tea"]), [1, 3]);
     assert_eq!(met(&["User went to Rome with her sister", "User has a dog", "User went to Rome"]), [1, 3]);
     assert_eq!(met(&["User went to Rome", "User went to Rome with her sister", "User went to Rome in May"]), [1, 2, 3]);
+}
+
+#[test]
+fn a_plan_is_known_by_its_words() {
+    let words = |words: &str| words.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let told = |words_of_it: &str, sorts: &str| {
+        tells_of("Ann has a Dentist's appointment on 9 May", &words(words_of_it), &words(sorts))
+    };
+    assert_eq!(told("dentist", "appointment"), Some(1));
+    assert_eq!(told("dentists", "meeting"), Some(0));
+    assert_eq!(told("dentist bob", "appointment"), None);
+    assert_eq!(told("", "appointment"), None);
+}
+
+#[test]
+fn former_names_are_the_subject_too() {
+    let read = |text| Statement::read(text, &["Kate", "Katherine Hill"]).unwrap();
+    assert_eq!(read("Kate likes tea").relation_to(&read("Katherine Hill likes tea")), Some(Relation::Same));
+    assert_eq!(read("Kate does not like tea").relation_to(&read("Katherine likes tea")), Some(Relation::Contradicts));
 }
