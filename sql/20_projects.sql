@@ -68,6 +68,8 @@ $$;
 
 create trigger project_restore before insert on project
   for each row when (new.name = 'default') execute function _project_restore();
+-- Also where rows come without triggers: in logical replication, and in a restore that puts off foreign keys.
+alter table project enable always trigger project_restore;
 
 -- The project of the session --------------------------------------------------------------------------------------
 

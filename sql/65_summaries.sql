@@ -108,8 +108,8 @@ as $$
   select 30
 $$;
 
--- Every change of what is known of a subject changes the time of its row, once in a transaction. The rows of a dump, which no
--- project has been established for, change nothing.
+-- Every change of what is known of a subject changes the time of its row, once in a transaction. The rows of a dump bring an
+-- earlier time along, and change nothing.
 create function _summary_follow() returns trigger
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
@@ -120,7 +120,7 @@ begin
 end
 $$;
 create trigger subject_summarised after insert or update of updated_at on subject
-  for each row when (_chat_endpoint() is not null and new.project_id = current_project()) execute function _summary_follow();
+  for each row when (_chat_endpoint() is not null and new.updated_at >= now() and new.project_id = current_project()) execute function _summary_follow();
 
 -- A summary goes with what it was made from, and the next one does not wait until its turn.
 create function _summary_drop() returns trigger

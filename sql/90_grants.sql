@@ -12,11 +12,6 @@ grant select, update on sequence job_turn to memory_profile_user;
 -- The secret of a webhook can be written, never read.
 grant insert, delete, select (id, project_id, url, events, is_active, failures, paused_until, created_at),
   update (is_active, failures, paused_until) on webhook to memory_profile_user;
--- Whoever created the extension uses it, also where a trusted install made it without superuser rights.
-grant memory_profile_user to @extowner@;
-grant select, insert, update, delete on project, project_role, api_key to @extowner@;
-grant update (scoring) on embedding_model to @extowner@;
-grant select, insert, update, delete on model_endpoint to @extowner@;
 
 -- Administration and what runs with the rights of the extension's owner.
 revoke execute on function
@@ -25,16 +20,32 @@ revoke execute on function
   _isolate(regclass), _authenticate(text), _embedding_model_id(), _webhook_claim(integer, integer),
   _webhook_record(uuid, bigint, uuid, integer, double precision, text)
   from public;
-grant execute on function
-  project_create(text, jsonb), project_bind(text, name, boolean), project_unbind(text, name), project_drop(text),
-  api_key_create(text, text, text[], text[], timestamptz), api_key_revoke(text), embedding_model_verify(text)
-  to @extowner@;
 -- Who may have models called: who can set where they are.
 revoke execute on procedure _ask_models() from public;
-grant execute on procedure _ask_models() to @extowner@;
 grant execute on function _embedding_model_id() to memory_profile_user;
 grant execute on function _authenticate(text) to memory_profile_http;
 comment on function embedding_model_verify(text) is 'Reads a packed model in full and compares it with its checksum; an error when it is damaged or missing';
+
+-- Whoever created the extension uses and administrates it, also where a trusted install made it without superuser rights. Once
+-- more when it has passed to another owner, whom REASSIGN OWNED gives none of this: then a superuser calls it.
+create function _grant_owner() returns void
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  owner constant name := (select r.rolname from pg_extension e join pg_roles r on r.oid = e.extowner where e.extname = 'memory_profile');
+begin
+  execute format('grant memory_profile_user to %I', owner);
+  execute format('grant select, insert, update, delete on project, project_role, api_key, model_endpoint to %I', owner);
+  execute format('grant update (scoring) on embedding_model to %I', owner);
+  execute format(
+    'grant execute on function project_create(text, jsonb), project_bind(text, name, boolean), project_unbind(text, name), project_drop(text),'
+    ' api_key_create(text, text, text[], text[], timestamptz), api_key_revoke(text), embedding_model_verify(text) to %I', owner);
+  execute format('grant execute on procedure _ask_models() to %I', owner);
+end
+$$;
+revoke execute on function _grant_owner() from public;
+select _grant_owner();
 
 grant usage on schema memory_profile_http to memory_profile_http;
 revoke execute on all functions in schema memory_profile_http from public;

@@ -13,7 +13,7 @@ if [ "${1:-}" = soak ]; then STAGE_LIMIT=${STAGE_LIMIT:-5400}; fi
 STAGE_LIMIT=${STAGE_LIMIT:-1200}
 
 STAGES=(format clippy crates build_main library build_16 build_18 benches regress_main regress_16 regress_18 clients http model embeddings
-  tls docs dump concurrency concurrency_index crash crash_index crash_worker webhooks upgrade)
+  tls docs dump operations concurrency concurrency_index crash crash_index crash_worker webhooks upgrade)
 SOAK_STAGES=(build_main soak soak_index soak_worker soak_input soak_avx512 soak_miri)
 
 # ---------------------------------------------------------------------------------------------------------- stages
@@ -82,6 +82,7 @@ stage_clients() { "$REPO/tests/clients/run.sh"; }
 stage_http() { "$REPO/tests/http/run.sh"; }
 stage_docs() { "$REPO/tests/docs/run.sh"; }
 stage_dump() { "$REPO/tests/dump/run.sh"; }
+stage_operations() { "$REPO/tests/operations/run.sh"; }
 stage_concurrency() { "$REPO/tests/concurrency/run.sh"; }
 stage_concurrency_index() { "$REPO/tests/concurrency/scoped_vector.sh"; }
 stage_crash_index() { "$REPO/tests/crash/scoped_vector.sh"; }

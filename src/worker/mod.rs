@@ -9,11 +9,11 @@ pub mod embeddings;
 mod endpoint;
 mod http;
 mod models;
+mod served;
 mod under_way;
 mod webhooks;
 
 use std::cell::OnceCell;
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, SignalWakeFlags};
@@ -37,9 +37,6 @@ const MAX_CLAIMED: usize = 8;
 /// How long a job worker that is busy lets those wait who listen.
 const TELLING: Duration = Duration::from_millis(100);
 
-/// The databases that workers were started for: every process inherits it from the postmaster.
-static SERVED: OnceLock<Vec<String>> = OnceLock::new();
-
 /// Registers the workers, if the library is being preloaded.
 pub fn register() {
     #[allow(unsafe_code)]
@@ -48,26 +45,18 @@ pub fn register() {
     if !preloading {
         return;
     }
-    for (index, database) in SERVED.get_or_init(gucs::worker_databases).iter().enumerate() {
-        for _ in 0..gucs::workers_per_database() {
+    let databases = served::define();
+    // Those that are too many for max_worker_processes are not started. Nobody else runs jobs, so these come first.
+    for (index, database) in databases.iter().enumerate() {
+        start("jobs", database, index, "memory_profile_worker_main");
+    }
+    for (index, database) in databases.iter().enumerate() {
+        start("models", database, index, "memory_profile_models_main");
+        start("webhooks", database, index, "memory_profile_webhooks_main");
+        for _ in 1..gucs::workers_per_database() {
             start("jobs", database, index, "memory_profile_worker_main");
         }
-        start("webhooks", database, index, "memory_profile_webhooks_main");
-        start("models", database, index, "memory_profile_models_main");
     }
-}
-
-/// Whether a worker serves the current database, and this process is none.
-#[pg_extern(stable, parallel_safe)]
-fn _worker_notifies() -> bool {
-    let Some(served) = SERVED.get().filter(|served| !served.is_empty()) else { return false };
-    #[allow(unsafe_code)]
-    // SAFETY: called within a transaction of a connected backend, whose database has a name: a string that PostgreSQL allocates.
-    let (is_worker, database) = unsafe {
-        let name = pg_sys::get_database_name(pg_sys::MyDatabaseId);
-        (!pg_sys::MyBgworkerEntry.is_null(), std::ffi::CStr::from_ptr(name).to_string_lossy().into_owned())
-    };
-    !is_worker && served.contains(&database)
 }
 
 /// Has the postmaster start a process; its argument is the place of its database in the setting.
@@ -90,6 +79,7 @@ pub extern "C-unwind" fn memory_profile_worker_main(index: pg_sys::Datum) {
     let mut begun = false;
     let mut maintained: Option<Instant> = None;
     live(index, || {
+        served::begin(index.value());
         run_jobs(&mut begun);
         if !is_told_to_end() && maintained.is_none_or(|at| at.elapsed() >= MAINTENANCE) {
             BackgroundWorker::transaction(maintain);
@@ -124,8 +114,7 @@ fn is_told_to_end() -> bool {
 
 /// Connects to a database and does its work, again and again until the process is told to end.
 fn live(index: pg_sys::Datum, mut work: impl FnMut()) {
-    let databases = gucs::worker_databases();
-    let Some(database) = databases.get(index.value()) else { return };
+    let Some(database) = served::database(index.value()) else { return };
     BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
     BackgroundWorker::connect_worker_to_spi(Some(database), None);
     while BackgroundWorker::wait_latch(Some(gucs::worker_naptime())) && !http::is_shutting_down() {

@@ -26,4 +26,41 @@ select project_drop('p2');
 set memory_profile.project = '00000000-0000-4000-8000-000000000001';
 set memory_profile.model_directory = '/etc';
 select profile_erase('u') -> 'erased' as erased;
+-- nor functions where those look that run with their owner's rights: one that fits better would be called with them
+select pg_get_userbyid(nspowner) = 'tenant' as his from pg_namespace where nspname = 'memory_profile';
+create function memory_profile.format(text, name, text) returns text language sql as 'select current_user::text';
+do $$ begin perform use_project('p3'); exception when insufficient_privilege then raise notice '%', sqlerrm; end $$;
+drop extension memory_profile;
+
+-- the same where he has made the schema himself, before
+reset search_path;
+\c trusted postgres
+drop schema memory_profile;
+create role guest;
+\c trusted tenant
+create schema memory_profile;
+grant create on schema memory_profile to public;
+grant create on schema memory_profile to guest;
+create function memory_profile.format(text, name, text) returns text language sql as 'select current_user::text';
+create extension memory_profile;
+drop function memory_profile.format(text, name, text);
+create extension memory_profile;
+create table memory_profile.mine ();
+select r as role from unnest('{tenant,guest,memory_profile_user,public}'::text[]) r where has_schema_privilege(r, 'memory_profile', 'create');
+select memory_profile.memory_add('u', 'Una likes trains') is not null as added;
+
+-- another owner gets what the former one had, from a superuser
+\c trusted postgres
+create role successor login;
+reassign owned by tenant to successor;
+drop owned by tenant;
+set client_min_messages = warning;
+select memory_profile._grant_owner();
+\c trusted successor
+select memory from memory_profile.memory_list('u');
+select memory_profile.project_create('p4') is not null as created;
+\c trusted tenant
+select memory_profile.project_create('p5');
+select memory_profile.memory_list('u');
+\c trusted successor
 drop extension memory_profile;
