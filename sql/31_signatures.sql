@@ -68,6 +68,9 @@ begin
     last.block := coalesce(last.block + 1, 0);
     insert into memory_signature (subject_key, block, part, project_id, signatures)
     values (m.subject_key, last.block, 0, m.project_id, records[1]);
+    if last.block > 0 and last.block % _digest_blocks() = 0 then
+      perform _memories_digest(m.subject_key);
+    end if;
   end if;
   if cardinality(records) > 1 then
     perform _memory_sign_more(m, last.block, records);
@@ -89,6 +92,7 @@ begin
   delete from memory_signature s
   where s.subject_key = m.subject_key and s.block = m.signature_block and s.part > 0 and s.signatures = '';
   delete from memory_embedding e where e.subject_key = m.subject_key and e.memory_id = m.id;
+  perform _memory_digest_changed(m.subject_key, m.signature_block);
 end
 $$;
 
@@ -104,6 +108,9 @@ begin
     set signatures = _signatures_revised(s.signatures, new.id, new.importance, _microseconds(new.updated_at),
                                          _microseconds(new.forget_after), new.forgotten_at is not null)
     where s.subject_key = new.subject_key and s.block = new.signature_block and s.part = 0;
+    if (old.forgotten_at is null) <> (new.forgotten_at is null) then
+      perform _memory_digest_changed(new.subject_key, new.signature_block);
+    end if;
   end if;
   return null;
 end
@@ -132,21 +139,28 @@ begin
   model := coalesce(model, (select max(e.model_id) from memory_embedding e where e.subject_key = key));
   if new_ids is null then
     delete from memory_signature s where s.subject_key = key;
+    delete from memory_digest d where d.subject_key = key;
     new_ids := array(select m.id from memory m where m.subject_key = key and m.superseded_at is null);
   else
     first_block := coalesce((select s.block + 1 from memory_signature s where s.subject_key = key order by s.block desc limit 1), 0);
-    new_ids := array(select m.id from memory m where m.subject_key = key and m.id = any (new_ids) and m.superseded_at is null and m.signature_block < 0);
+    new_ids := array(
+      select m.id from (select key as subject_key, n.id from unnest(new_ids) n (id) offset 0) n join memory m using (subject_key, id)
+      where m.superseded_at is null and m.signature_block < 0);
   end if;
-  with signed as materialized (
-    select m.id, m.project_id, m.ordinal, _memory_records(m, model, e.code, config) as records
-    from unnest(new_ids) n (id)
-    join memory m on m.subject_key = key and m.id = n.id
-    left join memory_embedding e on e.subject_key = m.subject_key and e.model_id = model and e.memory_id = m.id
+  -- Every join is by the whole key, and "offset 0" and "materialized" keep it so: of a subject that was not there when
+  -- statistics were made the planner expects one row, would read all the others for each, and join them one by one.
+  with wanted as materialized (
+    select key as subject_key, model as model_id, n.id from unnest(new_ids) n (id)
+  ), signed as materialized (
+    select row_number() over (order by m.ordinal, m.id) as place, m.subject_key, m.id, m.project_id,
+           _memory_records(m, model, e.code, config) as records
+    from wanted w
+    join memory m using (subject_key, id)
+    left join memory_embedding e on e.subject_key = w.subject_key and e.model_id = w.model_id and e.memory_id = w.id
+  ), blocks as materialized (
+    select _signature_blocks(array_agg(records[1] order by place)) as of_places from signed
   ), packed as materialized (
-    select first_block + b.block as block, b.place, signed.*
-    from (select array_agg(id order by ordinal, id) as ids, array_agg(records[1] order by ordinal, id) as records from signed) a
-    cross join lateral unnest(a.ids, _signature_blocks(a.records)) with ordinality b (id, block, place)
-    join signed using (id)
+    select first_block + (select of_places from blocks)[place] as block, signed.* from signed
   ), described as (
     insert into memory_signature (subject_key, block, part, project_id, signatures)
     select key, block, 0, project_id, string_agg(records[1], '' order by place) from packed group by block, project_id order by block
@@ -157,9 +171,10 @@ begin
   ), placed as (
     update memory m set signature_block = packed.block
     from packed
-    where m.subject_key = key and m.id = packed.id and m.signature_block <> packed.block
+    where m.subject_key = packed.subject_key and m.id = packed.id and m.signature_block <> packed.block
   )
   select count(*) into signed from packed;
+  perform _memories_digest(key);
   return signed;
 end
 $$;

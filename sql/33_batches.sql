@@ -88,6 +88,9 @@ begin
   insert into memory_signature as s (subject_key, block, part, project_id, signatures)
   select key, b.block, 0, project, b.signatures from unnest(blocks, signatures) b (block, signatures)
   on conflict on constraint memory_signature_pkey do update set signatures = s.signatures || excluded.signatures;
+  if blocks[1] / _digest_blocks() < block / _digest_blocks() then
+    perform _memories_digest(key);
+  end if;
 
   insert into memory select n.* from unnest(news) n;
   if codes is not null then

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use pgrx::prelude::*;
 use rules::signature::{self, Damaged, Facts, Record};
-use rules::{lexemes, rank};
+use rules::{digest, lexemes, rank};
 
 use super::embedding;
 use crate::error::{Result, internal};
@@ -79,6 +79,28 @@ fn _signature_blocks(records: Array<'_, &[u8]>) -> Vec<i32> {
         block as i32
     };
     (0..records.len()).map(place).collect()
+}
+
+/// Blocks that a digest describes.
+#[pg_extern(immutable, parallel_safe)]
+fn _digest_blocks() -> i32 {
+    digest::BLOCKS as i32
+}
+
+/// The digest of some blocks, each with its number counted from the first, in their order: how many texts it counts, what else
+/// they count for, and where their words stand, bucket by bucket.
+#[pg_extern(immutable, parallel_safe)]
+#[allow(clippy::type_complexity, reason = "pgrx reads the row type from the signature")]
+fn _digest(
+    blocks: Vec<i32>,
+    signatures: Array<'_, &[u8]>,
+) -> Result<TableIterator<'static, (name!(texts, i32), name!(head, Vec<u8>), name!(words, Vec<Vec<u8>>))>> {
+    let number = |block: &i32| usize::try_from(*block).map_err(internal);
+    let numbers: Vec<usize> = blocks.iter().map(number).collect::<Result<_>>()?;
+    let made = digest::make(numbers.into_iter().zip(signatures.iter().map(Option::unwrap_or_default)));
+    let made = made.map_err(damaged)?;
+    let texts = i32::try_from(made.counted.texts).map_err(internal)?;
+    Ok(TableIterator::once((texts, made.head, made.buckets)))
 }
 
 /// A block without the records of a text.

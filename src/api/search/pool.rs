@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
+use rules::digest::Counted;
 use rules::rank::{Notes, Text, Texts, Traits};
 use rules::signature::{self, Damaged, Facts, Record, Terms};
 
@@ -34,6 +35,8 @@ pub struct Pool {
     pub speakers: HashSet<u32>,
     /// Whether some texts have the code of another model's vector.
     lacks_codes: bool,
+    /// Where these are some of the texts of a subject, the stretch of blocks that each was read with; empty where they are all.
+    stretches: Vec<u32>,
 }
 
 struct Row {
@@ -119,6 +122,11 @@ impl Texts for PoolTexts<'_> {
     fn id(&self, at: usize) -> &[u8] {
         self.pool.id_bytes(at)
     }
+
+    #[inline(always)]
+    fn adjoin(&self, before: usize, after: usize) -> bool {
+        self.pool.stretches.is_empty() || self.pool.adjoin(before, after)
+    }
 }
 
 thread_local! {
@@ -151,6 +159,7 @@ impl Pool {
         pool.counts.clear();
         pool.codes.clear();
         pool.speakers.clear();
+        pool.stretches.clear();
         Pool { subject, terms, lacks_codes: false, ..pool }
     }
 
@@ -256,6 +265,36 @@ impl Pool {
             looked.terms.count(record, &mut self.counts[at * terms..(at + 1) * terms]);
         }
         Ok(true)
+    }
+
+    /// Notes the stretch of blocks of the texts that were taken last.
+    pub fn note_stretch(&mut self, stretch: u32) {
+        self.stretches.resize(self.len(), stretch);
+    }
+
+    /// Gives the texts of a stretch to another one.
+    pub fn join_stretch(&mut self, stretch: u32, other: u32) {
+        self.stretches.iter_mut().filter(|of| **of == stretch).for_each(|of| *of = other);
+    }
+
+    /// Whether two texts that follow each other in a conversation were read together, or are known to have none between them.
+    fn adjoin(&self, before: usize, after: usize) -> bool {
+        let sequence = |at: usize| signature::some(self.places[at].sequence);
+        let follows = |(before, after): (i32, i32)| before == after || before.checked_add(1) == Some(after);
+        self.stretches[before] == self.stretches[after] || sequence(before).zip(sequence(after)).is_some_and(follows)
+    }
+
+    /// What the texts count for, and how many have each term.
+    pub fn count(&self) -> (Counted, Vec<u64>) {
+        let mut counted = Counted::default();
+        let mut holding = vec![0; self.terms];
+        for (at, (row, place)) in self.rows.iter().zip(&self.places).enumerate() {
+            counted.add(row.length, place.speaker);
+            for (holding, count) in holding.iter_mut().zip(&self.counts[at * self.terms..]) {
+                *holding += u64::from(!matches!(*count, 0 | signature::HEARD));
+            }
+        }
+        (counted, holding)
     }
 
     /// Whether some texts have the code of another model's vector.

@@ -1,0 +1,89 @@
+-- Digests: where the words of a large subject stand. A subject of a few thousand memories has none.
+
+-- What so many blocks of signatures count for; src/rules/src/digest.rs has the layout. The texts that were given up or
+-- forgotten since are counted beside it.
+create table memory_digest (
+  subject_key uuid not null,
+  first_block bigint not null,
+  project_id uuid not null,
+  last_block bigint not null,
+  texts integer not null,
+  gone integer not null default 0,
+  head bytea not null,
+  primary key (subject_key, first_block),
+  foreign key (subject_key, project_id) references subject (subject_key, project_id) on delete cascade
+);
+comment on table memory_digest is 'What the memories of a large subject count for in a search, some thousands to a row';
+comment on column memory_digest.gone is 'How many of the texts were given up, forgotten or restored since: when they are many, the digest is made anew';
+
+create table memory_digest_words (
+  subject_key uuid not null,
+  bucket smallint not null,
+  first_block bigint not null,
+  project_id uuid not null,
+  places bytea not null,
+  primary key (subject_key, bucket, first_block),
+  foreign key (subject_key, project_id) references subject (subject_key, project_id) on delete cascade,
+  foreign key (subject_key, first_block) references memory_digest (subject_key, first_block) on delete cascade
+) with (toast_tuple_target = 8160);
+alter table memory_digest_words alter column places set storage external;
+comment on table memory_digest_words is 'Which memories of a large subject have which words, by their hashes';
+
+select _isolate('memory_digest');
+select _isolate('memory_digest_words');
+
+-- Makes the digest of some blocks, which are not added to any more, or makes it anew.
+create function _memory_digest(key uuid, first bigint, last bigint) returns void
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  made record;
+begin
+  delete from memory_digest d where d.subject_key = key and d.first_block = first;
+  select d.project_id, m.* into made
+  from (select (array_agg(s.project_id))[1] as project_id, array_agg((s.block - first)::integer order by s.block, s.part) as blocks,
+               array_agg(s.signatures order by s.block, s.part) as signatures
+        from memory_signature s where s.subject_key = key and s.block between first and last) d
+  cross join lateral _digest(d.blocks, d.signatures) m;
+  insert into memory_digest (subject_key, first_block, project_id, last_block, texts, head)
+  values (key, first, made.project_id, last, made.texts, made.head);
+  insert into memory_digest_words (subject_key, bucket, first_block, project_id, places)
+  select key, w.nth - 1, first, made.project_id, w.places from unnest(made.words) with ordinality w (places, nth);
+end
+$$;
+
+-- Makes the digests that a subject lacks. The last block is never in one: it is added to.
+create function _memories_digest(key uuid, blocks integer default _digest_blocks()) returns void
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  last constant bigint := (select s.block from memory_signature s where s.subject_key = key order by s.block desc limit 1);
+  first bigint := coalesce((select d.last_block + 1 from memory_digest d where d.subject_key = key order by d.first_block desc limit 1), 0);
+begin
+  while first + blocks <= last loop
+    perform _memory_digest(key, first, first + blocks - 1);
+    first := first + blocks;
+  end loop;
+end
+$$;
+
+-- Notes that a text counts no longer, or again. Its digest is made anew when a twentieth of what it counts is wrong.
+create function _memory_digest_changed(key uuid, in_block bigint) returns void
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  this memory_digest;
+begin
+  update memory_digest d set gone = d.gone + 1
+  where d.subject_key = key and d.first_block = (
+    select b.first_block from memory_digest b where b.subject_key = key and b.first_block <= in_block order by b.first_block desc limit 1)
+    and d.last_block >= in_block
+  returning * into this;
+  if this.gone > this.texts / 20 then
+    perform _memory_digest(key, this.first_block, this.last_block);
+  end if;
+end
+$$;

@@ -1,0 +1,127 @@
+-- A search of a part of a large subject: what comes into question by its vector or its words, compared with a search of all.
+\set SHOW_CONTEXT never
+set search_path = memory_profile, public;
+
+-- Two thousand memories, topic by topic, as life brings them; digests of a few blocks, where a real subject has them of many.
+create function part_word(list text, n integer) returns text language sql immutable as $$
+  select (string_to_array(list, ' '))[1 + n % cardinality(string_to_array(list, ' '))] $$;
+create function part_memory(n integer) returns text language sql immutable as $$
+  select format('%s %s %s %s', part_word('Ada Bruno Chiara Dmitri Elif Farah Goran', n),
+    part_word('sold lost painted ordered repaired', n / 7),
+    part_word('tents violins lamps contracts canoes suitcases engines umbrellas pianos newsletters', n / 200), n) $$;
+select project_configure('{"inline_embedding_limit": 0}') ->> 'inline_embedding_limit' as inline;
+select count(*) from memories_add('part', (
+  select jsonb_agg(jsonb_build_object('content', part_memory(n), 'metadata', jsonb_build_object('n', n)) order by n) from generate_series(0, 1999) n));
+select _embed_memories(subject_key('part'));
+select subject_key('part') as key \gset
+select _memories_digest(:'key', 4);
+select count(*) > 20 as digests, sum(texts) between 1900 and 2000 as counted, sum(gone) as gone, bool_and(last_block = first_block + 3) as of_four
+from memory_digest where subject_key = :'key';
+select count(*) = 64 as buckets from (select distinct bucket from memory_digest_words where subject_key = :'key') b;
+
+create function part_of(q text, subject text default 'part') returns table (part boolean, some boolean) language sql as $$
+  select e ->> 'part_of' is not null, (e -> 'searched')::integer < (e -> 'part_of')::integer from memory_search_explain(subject, q) e $$;
+create table part_question (n integer primary key, q text);
+insert into part_question values
+  (1, 'Who lost a canoe?'), (2, 'Which musical instruments were painted?'), (3, 'Dmitri and the engines'), (4, '1234'), (5, 'What did Elif order in 777?'),
+  (6, 'something against the rain'), (7, 'Ada'), (8, 'quarterly interest rates of central banks');
+create function part_answers(search_texts integer, max_results integer default 10, threshold float default 0) returns table (n integer, ids text[], scores numeric[])
+language plpgsql as $$
+begin
+  perform set_config('memory_profile.search_texts', search_texts::text, false);
+  return query
+  select p.n, array_agg(s.id order by s.place), array_agg(round(s.similarity::numeric, 3) order by s.place)
+  from part_question p
+  cross join lateral (select row_number() over () as place, m.* from memory_search('part', p.q, threshold, max_results => max_results) m) s
+  group by p.n;
+end
+$$;
+
+-- the setting says from which size on; by default this subject is too small
+select part from part_of('Who lost a canoe?');
+set memory_profile.search_texts = 5000;
+select part from part_of('Who lost a canoe?');
+set memory_profile.search_texts = 1000;
+select p.n, o.* from part_question p, part_of(p.q) o order by n;
+set memory_profile.search_texts = 0;
+select part from part_of('Who lost a canoe?');
+set memory_profile.search_texts = -1;
+
+-- the answers are the same, and their scores
+select p.n, cardinality(p.ids) as answers, p.ids[1:5] = a.ids[1:5] as same_five,
+       (select count(*) from unnest(p.ids) id where id = any (a.ids)) >= 9 as same_ten, p.scores[1:3] = a.scores[1:3] as same_scores
+from part_answers(1000) p join part_answers(0) a using (n) order by n;
+select sum(cardinality(p.ids)) = (select sum(cardinality(a.ids)) from part_answers(0, 100) a) as as_many from part_answers(1000, 100) p;
+
+-- what might be missed for good is looked for among all: filters, forgotten memories, more rows than are looked at closer, corrections
+set memory_profile.search_texts = 1000;
+select e ->> 'part_of' is null as all_read, e -> 'returned' as returned
+from memory_search_explain('part', 'Who lost a canoe?', threshold => 0, filters => '{"AND": [{"filterType": "numeric", "key": "n", "numericOperator": ">=", "value": "1995"}]}') e;
+select count(*) from memory_search('part', 'Who lost a canoe?', 0, '{"AND": [{"filterType": "numeric", "key": "n", "numericOperator": ">=", "value": "1995"}]}');
+select memory_search_explain('part', 'Who lost a canoe?', include_forgotten => true) ->> 'part_of' is null as all_read;
+select memory_search_explain('part', 'Who lost a canoe?', max_results => 101) ->> 'part_of' is null as all_read;
+select memory_search_explain('part', 'Who lost a canoe?', rewrite_query => true) ->> 'part_of' is null as all_read;
+select count(*) from memory_search('part', 'Who lost a canoe?', 0, max_results => 1000);
+select memory_search_explain('part', 'Who lost a canoe?', search_mode => 'documents') ->> 'part_of' is null as no_memories;
+select count(*) > 0 as found from memory_search('part', 'Who lost a canoe?', search_mode => 'hybrid');
+set memory_profile.embedding_model = '';
+select memory_search_explain('part', '1234') ->> 'part_of' is null as all_read;
+reset memory_profile.embedding_model;
+
+-- a text is explained wherever it stands
+select e #>> '{text,because}' as because, e ->> 'part_of' is not null as part
+from memory m, memory_search_explain('part', 'Who lost a canoe?', m.id) e where m.subject_key = :'key' and m.content like '% 1999';
+
+-- what is written, changed, forgotten and restored since is found as it stands
+select memory_add('part', 'Hanna keeps the spare key under the blue flowerpot') is not null as added;
+select memory from memory_search('part', 'Where is the spare key?', max_results => 1);
+select id as canoe from memory_search('part', '777', max_results => 1) \gset
+select memory from memory where subject_key = :'key' and id = :'canoe';
+select memory_update('part', :'canoe', 'Ada hid a treasure map in the attic') is not null as updated;
+select memory from memory_search('part', 'treasure map', max_results => 1);
+select count(*) from memory_search('part', '777', 0) where memory like '% 777';
+select id as lost from memory_search('part', '1234', max_results => 1) \gset
+select memory_forget('part', :'lost', 'over') is not null as forgotten;
+select count(*) from memory_search('part', '1234', 0) where memory like '% 1234';
+select sum(gone) from memory_digest where subject_key = :'key';
+select memory_restore('part', :'lost') is not null as restored;
+select memory from memory_search('part', '1234', max_results => 1);
+-- a digest of which a twentieth has gone is made anew
+select first_block, texts from memory_digest where subject_key = :'key' and first_block = 40 \gset old_
+select count(memory_forget('part', m.id, 'over')) > 5 as forgotten from memory m where m.subject_key = :'key' and m.signature_block in (40, 41);
+select texts < :old_texts as fewer, gone <= texts / 20 as few_gone from memory_digest where subject_key = :'key' and first_block = 40;
+select s.texts, s.texts = (select count(*) from memory m where m.subject_key = :'key' and m.signature_block between d.first_block and d.last_block
+                           and m.superseded_at is null and m.forgotten_at is null) as right_count
+from memory_digest d, lateral (select d.texts) s where d.subject_key = :'key' and d.first_block = 40;
+
+-- signed anew, a subject of this size has no digests; with them it is a part again
+select search_refresh() > 2000 as signed;
+select count(*) from memory_digest where subject_key = :'key';
+select part from part_of('Who lost a canoe?');
+select _memories_digest(:'key', 16);
+select part from part_of('Who lost a canoe?');
+
+-- the index of vectors serves ordinary users
+grant usage on schema public to memory_profile_user;
+create role part_user login in role memory_profile_user;
+select project_bind('default', 'part_user');
+set role part_user;
+set plan_cache_mode = force_generic_plan;
+set enable_seqscan = off;
+set enable_sort = off;
+set enable_bitmapscan = off;
+prepare near as select m.signature_block
+from memory_embedding e
+cross join lateral (
+  select m.signature_block from memory m
+  where m.subject_key = $1 and m.id = e.memory_id and m.forgotten_at is null and (m.forget_after is null or m.forget_after > now())
+  offset 0) m
+where e.subject_key = $1 and e.model_id = $2
+order by e.embedding <=> $3::real[]::halfvec limit $4;
+select * from plan_of('execute near(null, null, null, 10)') p where p ~ 'Index|Order By' and p !~ 'pg_extension';
+prepare words as select places from memory_digest_words where subject_key = $1 and bucket = any ($2);
+select * from plan_of('execute words(null, null)') p where p ~ 'Index';
+select part from part_of('Who lost a canoe?');
+reset role;
+select profile_erase('part') ->> 'erased' as erased;
+select (select count(*) from memory_digest) + (select count(*) from memory_digest_words) as digests;
