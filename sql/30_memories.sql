@@ -151,9 +151,6 @@ alter table memory_embedding alter column tokens set storage external;
 -- Whose memories come nearest to a question, where all subjects of a project are too many to read.
 create index memory_embedding_nearest on memory_embedding
   using scoped_vector (project_id, model_id, embedding scoped_halfvec_cosine_ops);
--- Which memories of a subject do, where they are too many to read.
-create index memory_embedding_of_subject on memory_embedding
-  using scoped_vector (subject_key, model_id, embedding scoped_halfvec_cosine_ops);
 comment on table memory_embedding is 'The meaning of each memory as a vector, per embedding model';
 comment on column memory_embedding.code is 'The signs of the vector, a bit each, and one over the sum of its absolute values, for estimates of the cosine';
 comment on column memory_embedding.tokens is 'The signs of the vector of every token of the text, a bit each, for late interaction';

@@ -1,4 +1,4 @@
--- Digests: where the words of a large subject stand. A subject of a few thousand memories has none.
+-- Digests: what a first look at a large subject needs. A subject of a few thousand memories has none.
 
 -- What so many blocks of signatures count for; src/rules/src/digest.rs has the layout. The texts that were given up or
 -- forgotten since are counted beside it.
@@ -9,11 +9,16 @@ create table memory_digest (
   last_block bigint not null,
   texts integer not null,
   gone integer not null default 0,
+  model_id smallint references embedding_model,
+  coded integer not null,
   head bytea not null,
+  codes bytea not null,
   primary key (subject_key, first_block),
   foreign key (subject_key, project_id) references subject (subject_key, project_id) on delete cascade
 );
-comment on table memory_digest is 'What the memories of a large subject count for in a search, some thousands to a row';
+alter table memory_digest alter column codes set storage external;
+comment on table memory_digest is 'What the memories of a large subject count for in a search, and the codes of their vectors, some thousands to a row';
+comment on column memory_digest.coded is 'How many of the texts had a code of the model when the digest was made';
 comment on column memory_digest.gone is 'How many of the texts were given up, forgotten or restored since: when they are many, the digest is made anew';
 
 create table memory_digest_words (
@@ -46,8 +51,8 @@ begin
                array_agg(s.signatures order by s.block, s.part) as signatures
         from memory_signature s where s.subject_key = key and s.block between first and last) d
   cross join lateral _digest(d.blocks, d.signatures) m;
-  insert into memory_digest (subject_key, first_block, project_id, last_block, texts, head)
-  values (key, first, made.project_id, last, made.texts, made.head);
+  insert into memory_digest (subject_key, first_block, project_id, last_block, texts, model_id, coded, head, codes)
+  values (key, first, made.project_id, last, made.texts, made.model, made.coded, made.head, made.codes);
   insert into memory_digest_words (subject_key, bucket, first_block, project_id, places)
   select key, w.nth - 1, first, made.project_id, w.places from unnest(made.words) with ordinality w (places, nth);
 end
@@ -85,5 +90,17 @@ begin
   if this.gone > this.texts / 20 then
     perform _memory_digest(key, this.first_block, this.last_block);
   end if;
+end
+$$;
+
+-- Makes those digests of a subject anew that were made before all their texts had a vector of this model.
+create function _memories_digest_coded(key uuid, model smallint) returns void
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  perform _memory_digest(key, d.first_block, d.last_block)
+  from (select d.first_block, d.last_block from memory_digest d
+        where d.subject_key = key and (d.model_id is distinct from model or d.coded < d.texts) offset 0) d;
 end
 $$;

@@ -502,6 +502,7 @@ begin
     if exists (select from memory_signature s where s.subject_key = key and _signatures_lack(s.signatures, model)) then
       perform _memories_sign(key, model);
     end if;
+    perform _memories_digest_coded(key, model);
     perform _document_sign(d, model)
     from document d
     where d.subject_key = key

@@ -88,19 +88,33 @@ fn _digest_blocks() -> i32 {
 }
 
 /// The digest of some blocks, each with its number counted from the first, in their order: how many texts it counts, what else
-/// they count for, and where their words stand, bucket by bucket.
+/// they count for, where their words stand, bucket by bucket, and the codes of their vectors, with how many there are and of
+/// which model.
 #[pg_extern(immutable, parallel_safe)]
 #[allow(clippy::type_complexity, reason = "pgrx reads the row type from the signature")]
 fn _digest(
     blocks: Vec<i32>,
     signatures: Array<'_, &[u8]>,
-) -> Result<TableIterator<'static, (name!(texts, i32), name!(head, Vec<u8>), name!(words, Vec<Vec<u8>>))>> {
+) -> Result<
+    TableIterator<
+        'static,
+        (
+            name!(texts, i32),
+            name!(head, Vec<u8>),
+            name!(words, Vec<Vec<u8>>),
+            name!(model, Option<i16>),
+            name!(coded, i32),
+            name!(codes, Vec<u8>),
+        ),
+    >,
+> {
     let number = |block: &i32| usize::try_from(*block).map_err(internal);
     let numbers: Vec<usize> = blocks.iter().map(number).collect::<Result<_>>()?;
     let made = digest::make(numbers.into_iter().zip(signatures.iter().map(Option::unwrap_or_default)));
     let made = made.map_err(damaged)?;
     let texts = i32::try_from(made.counted.texts).map_err(internal)?;
-    Ok(TableIterator::once((texts, made.head, made.buckets)))
+    let model = Some(made.model.cast_signed()).filter(|model| *model != 0);
+    Ok(TableIterator::once((texts, made.head, made.buckets, model, made.coded.cast_signed(), made.codes)))
 }
 
 /// A block without the records of a text.

@@ -1,28 +1,29 @@
 //! A search of a part of a subject: of so many memories that to read what is known of each would take longer than all else.
 //!
-//! Three things bring a memory into question: its vector is among those nearest to the question's, which the index of
-//! vectors tells; it has the question's words, or more of the rarer ones than most, which the [digests](rules::digest) tell;
-//! or it is newer than the last digest. Their signatures are read, with those of the blocks before and after, whose texts
-//! lend them context. The digests also say how many memories have each word, and who speaks: the score of a memory is
-//! what it would be if all had been read.
+//! The [digests](rules::digest) of a subject tell of each memory which of the question's words it has and about how near it
+//! is in meaning: what weighs most in a first look. The best by that come into question, and those newer than the last
+//! digest. Their signatures are read, with those of the blocks before and after, whose texts lend them context, and what was
+//! read goes the way of any search. The digests also say how many memories have each word, and who speaks: the score of
+//! a memory is what it would be if all had been read.
 //!
-//! What is given up is a memory that is neither among the nearest nor among those with the most words, and would only come
-//! up by both together, or by what stands around it. Where something might be missed for good, all is read: with a
-//! filter, which may keep any memory; where more rows are wanted than are looked at closer; where forgotten memories count;
-//! and where the words of all are needed to correct those of the question.
+//! What is given up is a memory that only what stands around it, its day or its speaker would lift above so many others.
+//! Where something might be missed for good, all is read: with a filter, which may keep any memory; where more rows are wanted
+//! than are looked at closer; where forgotten memories count; where the words of all are needed to correct those of the
+//! question; and while many memories wait for their vectors.
 
 use std::collections::BTreeSet;
 
 use pgrx::spi::SpiClient;
-use rules::digest::{self, Counted, Head, Places};
+use rules::digest::{self, Codes, Counted, Head, Places};
 use rules::rank::{Census, Model};
-use rules::signature::{self, Terms};
+use rules::signature::{self, Damaged, Terms};
 
 use super::Side;
 use super::pipeline::{Asked, Request, Scope};
 use super::pool::{Looked, Pool};
 use super::queries;
 use super::stream::stream;
+use crate::api::embedding::Meaning;
 use crate::api::signing::damaged;
 use crate::error::{Result, internal};
 use crate::gucs;
@@ -30,10 +31,8 @@ use crate::gucs;
 /// The stretch of the blocks that no digest describes.
 const TAIL: u32 = 0;
 
-/// How many of the nearest memories come into question, and how many of those with the most words, for each that is looked at
-/// closer. Twice as many change one answer in seventy, half as many change one in thirty.
-const NEAR: usize = 4;
-const WORDED: usize = 3;
+/// How many memories come into question for each that is looked at closer.
+const CHOSEN: usize = 5;
 
 /// Blocks before and after one that comes into question that are read as well, for what their texts lend.
 const AROUND: i64 = 1;
@@ -66,7 +65,7 @@ impl Part {
     /// The memories that a search is to read in part, if it is: they are many, and nothing else speaks against it.
     pub fn of(client: &SpiClient<'_>, request: &Request<'_>, scope: &Scope) -> Result<Option<Part>> {
         let depth = request.depth();
-        let (Some(key), Some(from), Some(_)) = (scope.subject, gucs::search_texts(), scope.vectors) else {
+        let (Some(key), Some(from), Some(model)) = (scope.subject, gucs::search_texts(), scope.vectors) else {
             return Ok(None);
         };
         let all = request.filter.is_some() || request.include_forgotten || request.rewrite || request.limit > depth;
@@ -75,8 +74,8 @@ impl Part {
         }
         let (digests, holding, counted) = Default::default();
         let mut part = Part { key, depth, digests, tail: 0, counted, holding };
-        let mut texts = 0;
-        stream(client, queries::DIGESTS, &[key.into()], true, |row| {
+        let (mut texts, mut coded) = (0, 0);
+        stream(client, queries::DIGESTS, &[key.into(), model.into()], true, |row| {
             let (first, last) = (row.get::<i64>(0), row.get::<i64>(1));
             let (Some(first_block), Some(last)) = (first.filter(|first| *first == part.tail), last) else {
                 return Err(internal("the digests of a subject are not complete")
@@ -87,10 +86,13 @@ impl Part {
             part.tail = last + 1;
             let first_text = texts;
             texts += head.texts();
+            coded += u64::from(row.get::<i32>(3).unwrap_or(0).unsigned_abs());
             part.digests.push(Described { first_block, head, first_text });
             Ok(())
         })?;
-        Ok(Some(part).filter(|part| part.counted.texts >= from))
+        // Of texts whose code is not there yet words alone would tell.
+        let few_lack_codes = coded * 20 >= part.counted.texts * 19;
+        Ok(Some(part).filter(|part| few_lack_codes && part.counted.texts >= from))
     }
 
     /// Reads those that no digest describes. Whoever speaks among all of them is known then.
@@ -117,21 +119,22 @@ impl Part {
         looked: &Looked<'_>,
         pool: &mut Pool,
     ) -> Result<Option<Census>> {
-        let (Some(model), Some(meaning)) = (scope.vectors, &asked.meaning) else { return Ok(None) };
-        let wanted = NEAR * self.depth;
-        let mut blocks = BTreeSet::new();
-        let limit = i64::try_from(wanted).unwrap_or(i64::MAX);
-        let arguments = [self.key.into(), model.into(), meaning.vector.clone().into(), limit.into()];
-        let mut near = 0;
-        stream(client, queries::MEMORY_NEAR, &arguments, true, |row| {
-            near += 1;
-            blocks.extend(row.get::<i64>(0));
-            Ok(())
-        })?;
-        if near < wanted {
-            return Ok(None);
+        let (Some(vectors), Some(meaning)) = (scope.vectors, &asked.meaning) else { return Ok(None) };
+        let (census, covered) = self.covered(client, looked.terms, asked, &scope.model)?;
+        let cosines = self.cosines(client, vectors, meaning)?;
+        let weights = &scope.model.weights;
+        let [_, by_cosine, by_coverage] = weights.maxsim_by_cosine_and_coverage;
+        let of_cosine = (weights.cosine + weights.maxsim * by_cosine) as f32;
+        let of_coverage = (weights.share + weights.coverage + weights.maxsim * by_coverage) as f32;
+        let score = |(cosine, covered): (f32, f32)| of_cosine * cosine + of_coverage * covered;
+        let mut scored: Vec<(f32, u32)> = cosines.into_iter().zip(covered).map(score).zip(0..).collect();
+        let most = CHOSEN * self.depth;
+        if scored.len() > most {
+            // Of what is equal the newer.
+            scored.select_nth_unstable_by(most, |a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)));
+            scored.truncate(most);
         }
-        let census = self.worded(client, looked.terms, asked, &scope.model, &mut blocks)?;
+        let mut blocks: BTreeSet<i64> = scored.iter().map(|(_, text)| self.block_of(*text)).collect();
         if let Some(id) = request.explained {
             stream(client, queries::MEMORY_BLOCK, &[self.key.into(), id.into()], true, |row| {
                 blocks.extend(row.get::<i64>(0));
@@ -142,15 +145,41 @@ impl Part {
         Ok(Some(census))
     }
 
-    /// Adds the blocks of the memories that have most of the words asked for, and says how many have each.
-    fn worded(
+    /// How many texts all digests have.
+    fn texts(&self) -> usize {
+        self.digests.last().map_or(0, |last| (last.first_text + last.head.texts()) as usize)
+    }
+
+    /// Estimates how near in meaning each text of the digests is.
+    fn cosines(&self, client: &SpiClient<'_>, model: i16, meaning: &Meaning) -> Result<Vec<f32>> {
+        let mut cosines = Vec::with_capacity(self.texts());
+        let mut digests = self.digests.iter();
+        stream(client, queries::DIGEST_CODES, &[self.key.into(), model.into()], true, |row| {
+            let Some(digest) = digests.next() else { return Ok(()) };
+            let codes = row.bytes(1);
+            if codes.is_empty() {
+                cosines.resize(cosines.len() + digest.head.texts() as usize, 0.0);
+                return Ok(());
+            }
+            let codes = Codes::read(codes, digest.head.texts()).map_err(damaged)?;
+            if codes.signs.len() != codes.factors.len() * meaning.code_len() {
+                return Err(damaged(Damaged));
+            }
+            cosines.extend(meaning.cosines(codes.signs, &codes.factors));
+            Ok(())
+        })?;
+        Ok(cosines)
+    }
+
+    /// In how many memories each word asked for occurs, and what share of the words, weighed by rarity, each text of the digests
+    /// has.
+    fn covered(
         &self,
         client: &SpiClient<'_>,
         terms: &Terms,
         asked: &Asked,
         model: &Model,
-        blocks: &mut BTreeSet<i64>,
-    ) -> Result<Census> {
+    ) -> Result<(Census, Vec<f32>)> {
         let mut holding: Vec<u64> = asked.terms.iter().map(|at| self.holding[*at]).collect();
         let named = self.counted.by(&asked.speakers);
         let asked: Vec<u32> = asked.terms.iter().map(|at| terms.hashes()[*at]).collect();
@@ -175,21 +204,14 @@ impl Part {
         let census = Census { texts: self.counted.texts, length: self.counted.length, named, holding };
 
         let rarities = census.rarities(model);
-        let mut worth = vec![0f32; self.digests.last().map_or(0, |last| last.first_text + last.head.texts()) as usize];
+        let total: f64 = rarities.iter().sum();
+        let mut covered = vec![0f32; self.texts()];
         for (nth, text, own) in found {
-            if let Some(worth) = worth.get_mut(text as usize) {
-                *worth += rarities[nth] as f32 * if own { 1.0 } else { HEARD_WORTH };
+            if let Some(covered) = covered.get_mut(text as usize) {
+                *covered += (rarities[nth] / total) as f32 * if own { 1.0 } else { HEARD_WORTH };
             }
         }
-        let mut worded: Vec<(f32, u32)> = worth.into_iter().zip(0..).filter(|(worth, _)| *worth > 0.0).collect();
-        let most = WORDED * self.depth;
-        if worded.len() > most {
-            // Of those with the same words the newer.
-            worded.select_nth_unstable_by(most, |a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)));
-            worded.truncate(most);
-        }
-        blocks.extend(worded.iter().map(|(_, text)| self.block_of(*text)));
-        Ok(census)
+        Ok((census, covered))
     }
 
     fn block_of(&self, text: u32) -> i64 {

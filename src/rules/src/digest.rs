@@ -1,14 +1,16 @@
-//! Digests: where the words of a large subject stand, so that a search need not read all its signatures.
+//! Digests: what a first look at a large subject needs, so that a search need not read all its signatures.
 //!
 //! The signatures of a subject stand in blocks, in the order of writing. So many blocks as a digest takes are never added to
-//! again, and what they say of words is turned around: for each word, which texts have it. Together with what the texts
-//! count for, a search then knows of every text how many of the question's words it has, and how rare they are, without
-//! having read it.
+//! again, and what they say of words is turned around: for each word, which texts have it. The codes of their vectors stand
+//! together. With what the texts count for, a search then knows of every text how many of the question's words it has, how
+//! rare they are, and about how near it is in meaning, without having read it.
 //!
 //! ```text
 //!   head    texts u32 │ those that count u32 │ their length u64 │ blocks u32 │ first text of each block, u16 │ speakers: two hashes, u32, and texts u32
 //!
 //!   bucket  terms u32 │ of each: 24 bits of hash in a u32, texts that have it u16, places u16 │ places, term by term, u16
+//!
+//!   codes   the signs of the vector of each text │ the factor of each, f32; zeros for a text that has none
 //! ```
 //!
 //! A place is the number of a text in the digest; its highest bit says that the word was only heard around the text. The terms
@@ -30,6 +32,9 @@ pub const BUCKETS: usize = 64;
 
 /// Marks the place of a text around which a word was heard.
 const ONLY_HEARD: u16 = 1 << 15;
+
+/// Bytes of the factor at the end of a code.
+const FACTOR: usize = 4;
 
 /// Bytes of what stands before the starts of the blocks.
 const HEAD: usize = 20;
@@ -85,6 +90,12 @@ pub struct Made {
     pub head: Vec<u8>,
     /// What [`Places`] reads, by [`bucket`].
     pub buckets: Vec<Vec<u8>>,
+    /// The model whose codes most texts have; 0 for none.
+    pub model: u16,
+    /// How many of the texts that count have its code.
+    pub coded: u32,
+    /// What [`Codes`] reads.
+    pub codes: Vec<u8>,
 }
 
 /// Makes a digest of the blocks that have these signatures. A block may come in several parts, one after the other, each
@@ -94,6 +105,7 @@ pub fn make<'a>(parts: impl IntoIterator<Item = (usize, &'a [u8])>) -> Result<Ma
     let mut starts: Vec<u16> = Vec::new();
     // Of each text, whether it counts; of each term, how many of those have it, and its places.
     let mut counts: Vec<bool> = Vec::new();
+    let mut codes: Vec<(u16, &[u8])> = Vec::new();
     let mut terms: BTreeMap<u32, (u16, Vec<u16>)> = BTreeMap::new();
     let mut of_block: HashMap<&[u8], u16> = HashMap::new();
     for (block, signatures) in parts {
@@ -108,6 +120,7 @@ pub fn make<'a>(parts: impl IntoIterator<Item = (usize, &'a [u8])>) -> Result<Ma
                     let text = place(counts.len())?;
                     of_block.insert(record.id, text);
                     counts.push(!facts.forgotten);
+                    codes.push((facts.model, record.code));
                     if !facts.forgotten {
                         counted.add(facts.length, facts.speaker);
                     }
@@ -140,7 +153,25 @@ pub fn make<'a>(parts: impl IntoIterator<Item = (usize, &'a [u8])>) -> Result<Ma
         head.extend([pair[0], pair[1], *texts].into_iter().flat_map(u32::to_le_bytes));
     }
     let buckets = (0..BUCKETS).map(|number| write_bucket(number, &terms)).collect();
-    Ok(Made { counted, head, buckets })
+    let (model, coded, codes) = write_codes(&codes, &counts);
+    Ok(Made { counted, head, buckets, model, coded, codes })
+}
+
+/// The model that most texts have codes of, how many of those that count have one, and the codes.
+fn write_codes(codes: &[(u16, &[u8])], counts: &[bool]) -> (u16, u32, Vec<u8>) {
+    let mut models: BTreeMap<(u16, usize), u32> = BTreeMap::new();
+    for (model, code) in codes.iter().filter(|(model, code)| *model != 0 && code.len() > FACTOR) {
+        *models.entry((*model, code.len())).or_default() += 1;
+    }
+    let Some((&(model, length), _)) = models.iter().max_by_key(|(_, texts)| **texts) else { return (0, 0, Vec::new()) };
+    let (none, signs) = (vec![0; length], length - FACTOR);
+    let has_one = |of: &(u16, &[u8])| (of.0, of.1.len()) == (model, length);
+    let code = |of: &(u16, &'_ [u8])| if has_one(of) { of.1.to_vec() } else { none.clone() };
+    let mut bytes = Vec::with_capacity(length * codes.len());
+    codes.iter().for_each(|of| bytes.extend(&code(of)[..signs]));
+    codes.iter().for_each(|of| bytes.extend(&code(of)[signs..]));
+    let coded = codes.iter().zip(counts).filter(|(of, counts)| has_one(of) && **counts).count();
+    (model, coded as u32, bytes)
 }
 
 /// The number of a text, of which a digest holds no more than it has numbers for.
@@ -208,6 +239,25 @@ impl Head {
     /// The block in which a text was, counted from the first.
     pub fn block_of(&self, text: u16) -> usize {
         self.starts.partition_point(|start| *start <= text).saturating_sub(1)
+    }
+}
+
+/// The codes of a digest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Codes<'a> {
+    /// The signs of each text, one after the other.
+    pub signs: &'a [u8],
+    /// The factor of each text.
+    pub factors: Vec<f32>,
+}
+
+impl<'a> Codes<'a> {
+    /// Those of so many texts.
+    pub fn read(bytes: &'a [u8], texts: u32) -> Result<Codes<'a>, Damaged> {
+        let factors = (texts as usize).checked_mul(FACTOR).ok_or(Damaged)?;
+        let (signs, factors) =
+            bytes.split_at_checked(bytes.len().checked_sub(factors).ok_or(Damaged)?).ok_or(Damaged)?;
+        Ok(Codes { signs, factors: factors.as_chunks().0.iter().map(|factor| f32::from_le_bytes(*factor)).collect() })
     }
 }
 
@@ -300,6 +350,23 @@ mod tests {
         assert_eq!(head.counted.speakers.clone().into_iter().collect::<Vec<_>>(), [([7, 8], 1), ([9, 0], 1)]);
         assert_eq!((head.counted.by(&[8]), head.counted.by(&[8, 9]), head.counted.by(&[0])), (1, 2, 0));
         assert_eq!([0, 1, 2, 3].map(|text| head.block_of(text)), [0, 0, 1, 3]);
+    }
+
+    #[test]
+    fn codes_are_those_of_most_texts() {
+        let code = |model: u16, code: &[u8], forgotten| {
+            write("a", &Facts { model, ..facts(1, [0, 0], forgotten) }, code, &[]).remove(0)
+        };
+        let of = |factor: f32, sign: u8| [&[sign, sign][..], &factor.to_le_bytes()].concat();
+        let block = [code(2, &of(0.5, 1), false), code(1, &of(9.0, 9), false), code(0, &of(9.0, 9), false)].concat();
+        let other = [code(2, &[7; 9], false), code(2, &of(0.25, 3), true)].concat();
+        let made = make([(0, &block[..]), (1, &other)]).unwrap();
+        assert_eq!((made.model, made.coded), (2, 1));
+        let codes = Codes::read(&made.codes, 5).unwrap();
+        assert_eq!(codes.signs, [1, 1, 0, 0, 0, 0, 0, 0, 3, 3]);
+        assert_eq!(codes.factors, [0.5, 0.0, 0.0, 0.0, 0.25]);
+        assert_eq!(Codes::read(&made.codes[..19], 5), Err(Damaged));
+        assert_eq!(make([(0, &code(0, &[0; 6], false)[..])]).unwrap().codes, []);
     }
 
     #[test]
