@@ -120,14 +120,10 @@ impl Part {
         pool: &mut Pool,
     ) -> Result<Option<Census>> {
         let (Some(vectors), Some(meaning)) = (scope.vectors, &asked.meaning) else { return Ok(None) };
-        let (census, covered) = self.covered(client, looked.terms, asked, &scope.model)?;
+        let (census, covered, named) = self.covered(client, looked.terms, asked, &scope.model)?;
         let cosines = self.cosines(client, vectors, meaning)?;
-        let weights = &scope.model.weights;
-        let [_, by_cosine, by_coverage] = weights.maxsim_by_cosine_and_coverage;
-        let of_cosine = (weights.cosine + weights.maxsim * by_cosine) as f32;
-        let of_coverage = (weights.share + weights.coverage + weights.maxsim * by_coverage) as f32;
-        let score = |(cosine, covered): (f32, f32)| of_cosine * cosine + of_coverage * covered;
-        let mut scored: Vec<(f32, u32)> = cosines.into_iter().zip(covered).map(score).zip(0..).collect();
+        let mut scored: Vec<(f32, u32)> =
+            self.first_look(&scope.model, (&cosines, &covered, &named), &census).into_iter().zip(0..).collect();
         let most = CHOSEN * self.depth;
         if scored.len() > most {
             // Of what is equal the newer.
@@ -171,18 +167,59 @@ impl Part {
         Ok(cosines)
     }
 
+    /// The evidence of the texts of the digests, about as the first look adds it up: of meaning and words, by whom it is said,
+    /// and, where most texts are those of a dialogue, what the texts before and after lend.
+    fn first_look(
+        &self,
+        model: &Model,
+        (cosines, covered, named): (&[f32], &[f32], &[bool]),
+        census: &Census,
+    ) -> Vec<f32> {
+        let weights = &model.weights;
+        let [constant, by_cosine, by_coverage] = weights.maxsim_by_cosine_and_coverage.map(|weight| weight as f32);
+        let [unrelated, related] = weights.related.map(|share| share as f32);
+        let speaker = (weights.speaker * census.speaker_tells()) as f32;
+        let [cosine, coverage, maxsim, nearby, before] = [
+            weights.cosine,
+            weights.share + weights.coverage,
+            weights.maxsim,
+            weights.coverage_nearby,
+            weights.maxsim_before,
+        ]
+        .map(|weight| weight as f32);
+        let spoken: u64 = self.counted.speakers.values().map(|texts| u64::from(*texts)).sum();
+        let in_dialogue = spoken * 2 > self.counted.texts;
+        let matched = |at: usize| constant + by_cosine * cosines[at] + by_coverage * covered[at];
+        let score = |at: usize| {
+            let matches = matched(at);
+            let mut score = cosine * cosines[at] + coverage * covered[at] + maxsim * matches;
+            if named[at] {
+                score += speaker * ((matches - unrelated) / (related - unrelated)).clamp(0.0, 1.0);
+            }
+            if in_dialogue && at > 0 {
+                let around = &covered[at.saturating_sub(2)..(at + 2).min(covered.len())];
+                let best = around.iter().copied().fold(0.0, f32::max);
+                score += nearby * (best - covered[at]).max(0.0) + before * (matched(at - 1) - matches).max(0.0);
+            }
+            score
+        };
+        (0..cosines.len().min(covered.len())).map(score).collect()
+    }
+
     /// In how many memories each word asked for occurs, and what share of the words, weighed by rarity, each text of the digests
-    /// has.
+    /// has, and whether the question names who says it.
     fn covered(
         &self,
         client: &SpiClient<'_>,
         terms: &Terms,
         asked: &Asked,
         model: &Model,
-    ) -> Result<(Census, Vec<f32>)> {
+    ) -> Result<(Census, Vec<f32>, Vec<bool>)> {
         let mut holding: Vec<u64> = asked.terms.iter().map(|at| self.holding[*at]).collect();
         let named = self.counted.by(&asked.speakers);
-        let asked: Vec<u32> = asked.terms.iter().map(|at| terms.hashes()[*at]).collect();
+        let words = asked.terms.iter().map(|at| terms.hashes()[*at]);
+        // Behind the words the speakers.
+        let asked: Vec<u32> = words.chain(asked.speakers.iter().map(|hash| digest::spoken(*hash))).collect();
         let buckets: BTreeSet<i16> = asked.iter().map(|term| digest::bucket(*term) as i16).collect();
         let mut found: Vec<(usize, u32, bool)> = Vec::new();
         let arguments = [self.key.into(), buckets.into_iter().collect::<Vec<_>>().into()];
@@ -194,7 +231,9 @@ impl Part {
             let in_bucket = |(_, term): &(usize, &u32)| digest::bucket(**term) as i16 == bucket;
             for (nth, term) in asked.iter().enumerate().filter(in_bucket) {
                 if let Some(places) = Places::of(*term, row.bytes(2)).map_err(damaged)? {
-                    holding[nth] += u64::from(places.texts);
+                    if let Some(holding) = holding.get_mut(nth) {
+                        *holding += u64::from(places.texts);
+                    }
                     let first_text = self.digests[digest].first_text;
                     found.extend(places.iter().map(|(place, own)| (nth, first_text + u32::from(place), own)));
                 }
@@ -205,13 +244,18 @@ impl Part {
 
         let rarities = census.rarities(model);
         let total: f64 = rarities.iter().sum();
-        let mut covered = vec![0f32; self.texts()];
+        let (mut covered, mut named) = (vec![0f32; self.texts()], vec![false; self.texts()]);
         for (nth, text, own) in found {
-            if let Some(covered) = covered.get_mut(text as usize) {
-                *covered += (rarities[nth] / total) as f32 * if own { 1.0 } else { HEARD_WORTH };
+            let text = text as usize;
+            match (rarities.get(nth), covered.get_mut(text), named.get_mut(text)) {
+                (Some(rarity), Some(covered), _) => {
+                    *covered += (rarity / total) as f32 * if own { 1.0 } else { HEARD_WORTH };
+                }
+                (None, _, Some(named)) => *named = true,
+                _ => {}
             }
         }
-        Ok((census, covered))
+        Ok((census, covered, named))
     }
 
     fn block_of(&self, text: u32) -> i64 {

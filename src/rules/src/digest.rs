@@ -13,7 +13,7 @@
 //!   codes   the signs of the vector of each text │ the factor of each, f32; zeros for a text that has none
 //! ```
 //!
-//! A place is the number of a text in the digest; its highest bit says that the word was only heard around the text. The terms
+//! The hashes of speakers stand among the terms, as [`spoken`] makes them. A place is the number of a text in the digest; its highest bit says that the word was only heard around the text. The terms
 //! of a digest are divided by their hashes, and a question reads the buckets of its own. All numbers are little endian.
 //!
 //! A digest counts what it was made of. Texts that are given up or forgotten later stay in it: to name a text in vain costs a
@@ -42,6 +42,11 @@ const HEAD: usize = 20;
 /// The bucket of a term.
 pub fn bucket(term: u32) -> usize {
     term as usize >> 18
+}
+
+/// The term under which the texts of a speaker stand, by the speaker's hash.
+pub fn spoken(speaker: u32) -> u32 {
+    (speaker ^ 0x5bd1_e995) >> 8
 }
 
 /// What some texts count for.
@@ -131,6 +136,12 @@ pub fn make<'a>(parts: impl IntoIterator<Item = (usize, &'a [u8])>) -> Result<Ma
                     None => continue,
                 },
             };
+            let speakers = record.facts.map_or([0, 0], |facts| facts.speaker);
+            for (nth, speaker) in speakers.iter().enumerate() {
+                if *speaker != 0 && !speakers[..nth].contains(speaker) {
+                    terms.entry(spoken(*speaker)).or_default().1.push(text);
+                }
+            }
             for (term, count) in record.terms() {
                 let (holders, places) = terms.entry(term).or_default();
                 if count == HEARD {
@@ -344,6 +355,7 @@ mod tests {
         assert_eq!(found(0xff_ffff, &buckets), Some((1, vec![(0, true)])));
         assert_eq!(found(899 << 10, &buckets), Some((1, vec![(2, true)])));
         assert_eq!(found(4, &buckets), None);
+        assert_eq!(found(spoken(8), &buckets), Some((0, vec![(0, true), (1, true)])));
 
         let head = Head::read(&head).unwrap();
         assert_eq!((head.counted.texts, head.counted.length, head.texts()), (3, 908, 4));

@@ -134,7 +134,7 @@ impl Census {
     }
 
     /// How much it tells that a speaker is named: fully where at most half the texts are theirs, nothing where all are.
-    fn speaker_tells(&self) -> f64 {
+    pub fn speaker_tells(&self) -> f64 {
         let share = self.named as f64 / self.texts.max(1) as f64;
         (2.0 - 2.0 * share).min(1.0)
     }
