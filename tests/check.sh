@@ -115,6 +115,7 @@ count() { grep -cE "$1" "$2" || true; }
 
 PASSED=0
 FAILED=0
+FAULTS=()
 
 run_stage() {
   local stage=$1 log=$LOGS/$1.log begin=$SECONDS status=0 passed failed
@@ -128,12 +129,17 @@ run_stage() {
   PASSED=$((PASSED + passed))
   FAILED=$((FAILED + failed))
   printf '%5d passed %4d failed %5d s\n' "$passed" "$failed" "$((SECONDS - begin))"
-  if [ "$failed" -ne 0 ]; then show_failure "$log" "$status"; fi
+  if [ "$failed" -eq 0 ]; then return; fi
+  show_failure "$log" "$status"
+  mapfile -t -O "${#FAULTS[@]}" FAULTS < <(faults "$stage" "$log" "$status")
 }
+
+# The failed tests of a stage, a line each: faults STAGE LOG STATUS
+faults() { { grep -E "$FAILED_LINE" "$2" || echo "exit status $3"; } | head -n 20 | sed "s/^/$1: /"; }
 
 show_failure() {
   say "------ exit status $2, $1:"
-  { grep -nE "$FAILED_LINE" "$1" || true; } | head -n 20
+  { grep -nE -A 12 "$FAILED_LINE" "$1" || true; } | head -n 60
   say "------ its end:"
   tail -n 60 "$1"
   say "------"
@@ -147,6 +153,8 @@ run_stages() {
   trap end_test_clusters EXIT
   local stage
   for stage in "$@"; do run_stage "$stage"; done
+  # Once more at the end, where they are seen first.
+  if [ "${#FAULTS[@]}" -ne 0 ]; then printf '%s\n' "${FAULTS[@]}"; fi
   say "$PASSED passed, $FAILED failed"
   [ "$FAILED" -eq 0 ]
 }

@@ -82,9 +82,9 @@ STATE=$(find_state)
 CACHE=$(find_cache)
 mkdir -p "$STATE" "$CACHE"
 
-# Waits until a command succeeds: wait_for SECONDS COMMAND…
+# Waits until a command succeeds: wait_for SECONDS COMMAND…; a busy machine is given four times as long as was thought enough.
 wait_for() {
-  local tries=$(($1 * 10))
+  local tries=$(($1 * 40))
   shift
   until "$@"; do
     tries=$((tries - 1))

@@ -54,7 +54,8 @@ start_endpoint() {
   rm -f "$1"/{port,requests,pid,wrong}
   as_server touch "$1/requests"
   printf '%s\n' "$3" | as_server tee "$1/key" >/dev/null
-  as_server python3 -B - "$1" "$3" <"$2" &
+  as_server tee "$1/failing_endpoint.py" <"$REPO/tests/lib/failing_endpoint.py" >/dev/null
+  as_server env PYTHONPATH="$1" python3 -B - "$1" "$3" <"$2" &
   disown
   wait_for 10 test -s "$1/port"
 }

@@ -1,26 +1,12 @@
 """An endpoint that speaks the chat-completions protocol, with every failure that a text asks it for.
 
-A text holds what its answer is to be like: "#500x2" fails twice and then answers, "#slow3" takes three seconds, and so on;
-see ANSWERS. Without such a word the answer is right, with one memory for each turn or line. Every request is checked, and
-written to the log as a line of JSON with when it came and how it was answered.
-
-Usage: endpoint.py DIRECTORY KEY: writes its pid and its port to files of these names there, and the log to DIRECTORY/requests.
+Without a word of failure the answer is right, with one memory for each turn or line. Every request is checked.
 """
 
 import json
-import os
 import re
-import socket
-import struct
-import sys
-import threading
-import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
-DIRECTORY, KEY = Path(sys.argv[1]), sys.argv[2]
-LOCK = threading.Lock()
-SEEN = {}
+from failing_endpoint import Endpoint, serve
 
 
 def memories(text):
@@ -74,7 +60,7 @@ def right(text):
     return completion(json.dumps({"fields": fields(text), "memories": memories(text)}))
 
 
-ANSWERS = {
+WRONG = {
     "truncated": lambda text: completion(json.dumps({"fields": [], "memories": memories(text)})[:-30], "length"),
     "cut": lambda text: completion(json.dumps({"fields": [], "memories": memories(text)})[:-30]),
     "schema": lambda text: completion(json.dumps({"answer": 42})),
@@ -96,80 +82,29 @@ def is_strict(schema):
     return all(map(is_strict, schema.values()))
 
 
-class Endpoint(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class Model(Endpoint):
+    PATH = "/v1/chat/completions"
+    WRONG = WRONG
+    right = staticmethod(right)
 
-    def log_message(self, *_):
-        pass
+    def question(self, request):
+        return request["messages"][1]["content"]
 
-    def answer(self, status, body, headers=()):
-        body = body.encode()
-        self.send_response(status)
-        for name, value in dict(headers).items():
-            self.send_header(name, value)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+    def texts(self, request):
+        return [self.question(request)]
 
-    def note(self, text, status):
-        with LOCK, (DIRECTORY / "requests").open("a") as log:
-            log.write(json.dumps({"at": time.time(), "status": status, "text": text, "prompt": self.prompt, "schema": self.schema}) + "\n")
+    def choose(self, request):
+        if request["response_format"]["json_schema"]["name"] == "summary":
+            return 200, summary(self.question(request)), {}, 0
+        return super().choose(request)
 
-    def reset(self):
-        """Hangs up so that the other side sees a reset and not an end."""
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.close_connection = True
-        self.connection.close()
-
-    def do_POST(self):
-        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        text = request["messages"][1]["content"]
-        self.prompt = request["messages"][0]["content"]
+    def is_expected(self, request):
         asked = request["response_format"]["json_schema"]
-        self.schema = asked["schema"]
-        status, answer, headers, delay = (200, summary(text), {}, 0) if asked["name"] == "summary" else self.choose(text)
-        if self.path != "/v1/chat/completions":
-            status, answer = 404, "no such path"
-        elif self.headers["Authorization"] != f"Bearer {KEY}":
-            status, answer = 401, f"wrong key {self.headers['Authorization']}"
-        elif request["model"] != "test-model" or not asked["strict"] or not is_strict(self.schema):
-            status, answer = 400, "not the request that was expected"
-        self.note(text, status)
-        time.sleep(delay)
-        if status is None:
-            self.reset()
-        else:
-            self.answer(status, answer, headers)
+        return request["model"] == "test-model" and asked["strict"] and is_strict(asked["schema"])
 
-    def choose(self, text):
-        wanted = re.search(r"#([a-z]+?|\d+)(?:x(\d+))?(?:after(\d+))?(?![a-z0-9])", text)
-        if not wanted:
-            return 200, right(text), {}, 0
-        kind, times, after = wanted.groups()
-        with LOCK:
-            SEEN[text] = SEEN.get(text, 0) + 1
-            seen = SEEN[text]
-        if times and seen > int(times):
-            return 200, right(text), {}, 0
-        if kind == "slow":
-            return 200, right(text), {}, int(after)
-        if kind == "reset":
-            return None, "", {}, 0
-        if kind.isdigit():
-            return int(kind), f"error {kind}", {"Retry-After": after} if after else {}, 0
-        return 200, ANSWERS[kind](text), {}, 0
+    def noted(self, request):
+        prompt, text = (message["content"] for message in request["messages"][:2])
+        return {"text": text, "prompt": prompt, "schema": request["response_format"]["json_schema"]["schema"]}
 
 
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request, client_address):
-        """Who hangs up does so on purpose: nothing to say."""
-
-
-server = Server(("127.0.0.1", 0), Endpoint)
-(DIRECTORY / "pid").write_text(str(os.getpid()))
-(DIRECTORY / "port.new").write_text(str(server.server_address[1]))
-(DIRECTORY / "port.new").rename(DIRECTORY / "port")
-server.serve_forever()
+serve(Model)
