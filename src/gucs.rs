@@ -239,7 +239,7 @@ pub fn define() {
     GucRegistry::define_int_guc(
         c"memory_profile.search_texts",
         c"From how many memories of a subject on a search reads only those that come into question.",
-        c"They are found by the index of their vectors and by their words. 0 reads all memories, however many there are.",
+        c"They are found by digests of their vectors and words. 0 reads all memories, however many there are.",
         &SEARCH_TEXTS,
         0,
         i32::MAX,

@@ -101,7 +101,7 @@ select part from part_of('Who lost a canoe?');
 select _memories_digest(:'key', 16);
 select part from part_of('Who lost a canoe?');
 
--- the index of vectors serves ordinary users
+-- indexes serve ordinary users
 grant usage on schema public to memory_profile_user;
 create role part_user login in role memory_profile_user;
 select project_bind('default', 'part_user');
@@ -110,15 +110,8 @@ set plan_cache_mode = force_generic_plan;
 set enable_seqscan = off;
 set enable_sort = off;
 set enable_bitmapscan = off;
-prepare near as select m.signature_block
-from memory_embedding e
-cross join lateral (
-  select m.signature_block from memory m
-  where m.subject_key = $1 and m.id = e.memory_id and m.forgotten_at is null and (m.forget_after is null or m.forget_after > now())
-  offset 0) m
-where e.subject_key = $1 and e.model_id = $2
-order by e.embedding <=> $3::real[]::halfvec limit $4;
-select * from plan_of('execute near(null, null, null, 10)') p where p ~ 'Index|Order By' and p !~ 'pg_extension';
+prepare codes as select first_block, codes from memory_digest where subject_key = $1 order by first_block;
+select * from plan_of('execute codes(null)') p where p ~ 'Index|Sort';
 prepare words as select places from memory_digest_words where subject_key = $1 and bucket = any ($2);
 select * from plan_of('execute words(null, null)') p where p ~ 'Index';
 select part from part_of('Who lost a canoe?');
