@@ -41,9 +41,11 @@ section_embedder() {
 }
 
 section_vector() {
-  bench_cluster vector "$(quietly bench_postgres16)" "shared_buffers = $(vector_shared_buffers)MB" 'synchronize_seqscans = off' \
+  local pg_config
+  pg_config=$(quietly bench_postgres16)
+  bench_cluster vector "$pg_config" "shared_buffers = $(vector_shared_buffers)MB" 'synchronize_seqscans = off' \
     'max_parallel_workers_per_gather = 0' 'jit = off' 'max_wal_size = 8GB'
-  vector_benchmarks
+  vector_benchmarks "$pg_config"
 }
 
 section_search() {

@@ -288,11 +288,11 @@ $$;
 
 create function project_setting(name text) returns jsonb
 language plpgsql stable parallel safe
-set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 begin
-  return coalesce((select p.settings -> project_setting.name from project p where p.id = current_project()),
-                  _default_settings() -> project_setting.name);
+  -- Asked for several times by everything that writes: every name in full, so that it needs no SET clause.
+  return coalesce((select p.settings -> project_setting.name from memory_profile.project p where p.id = memory_profile.current_project()),
+                  memory_profile._default_settings() -> project_setting.name);
 end
 $$;
 comment on function project_setting(text) is 'A setting of the current project, or its default';

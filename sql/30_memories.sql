@@ -6,20 +6,19 @@
 
 create table memory (
   subject_key uuid not null,
-  id text collate "C" not null check (id ~ '^[!-~]{1,100}$'),
+  id text collate "C" not null,
   project_id uuid not null,
-  content text not null check (content <> '' and length(content) <= 10000),
-  kind text not null default 'fact'
-    check (kind in ('fact', 'preference', 'context', 'note', 'event', 'trait', 'profile_field')),
+  content text not null,
+  kind text not null default 'fact',
   is_static boolean not null default false,
   is_inference boolean not null default false,
-  review_status text check (review_status in ('approved', 'declined')),
-  importance real not null default 0.5 check (importance between 0 and 1),
-  confidence real not null default 0.95 check (confidence between 0 and 1),
-  metadata jsonb not null default '{}' check (jsonb_typeof(metadata) = 'object'),
+  review_status text,
+  importance real not null default 0.5,
+  confidence real not null default 0.95,
+  metadata jsonb not null default '{}',
   field_key text,
   field_value jsonb,
-  version integer not null default 1 check (version >= 1),
+  version integer not null default 1,
   parent_id text collate "C",
   root_id text collate "C" not null,
   superseded_at timestamptz,
@@ -27,11 +26,11 @@ create table memory (
   forgotten_at timestamptz,
   forget_reason text,
   forget_after timestamptz,
-  source_type text not null default 'api'
-    check (source_type in ('chat', 'manual', 'api', 'inferred', 'document')),
+  source_type text not null default 'api',
   speaker text,
   conversation_id text,
   sequence integer,
+  context_sequence integer,
   event_date timestamptz,
   seen_count integer not null default 1,
   last_seen_at timestamptz not null default now(),
@@ -47,11 +46,11 @@ create table memory (
   updated_at timestamptz not null default now(),
   primary key (subject_key, id),
   foreign key (subject_key, project_id) references subject (subject_key, project_id) on delete cascade,
-  check ((kind = 'profile_field') = (field_key is not null)),
-  check (slot is null or field_key is null)
+  check (_is_memory(id, content, kind, review_status, importance, confidence, jsonb_typeof(metadata), version, source_type, field_key, slot))
 );
 comment on table memory is 'What is known about each subject, with every earlier version';
 comment on column memory.field_key is 'The profile field that a memory of kind profile_field states';
+comment on column memory.context_sequence is 'Another turn of the conversation whose words it holds: the question that it answers, or where somebody or something is named that it speaks of';
 comment on column memory.slot is 'What it says of which there is one, such as home or employer: a second value contradicts the first';
 comment on column memory.gist is 'A hash that statements share that say the same or contradict each other';
 comment on column memory.aside is 'Said by the subject or another speaker, of other things: found by a search, and no part of the profile';

@@ -44,6 +44,7 @@ declare
   config constant regconfig := _text_search_config();
   model constant smallint := case when embed then _embedding_model_id() end;
   this memory;
+  meaning record;
   ids text[] := '{}';
   codes bytea[];
   vectors halfvec[];
@@ -55,10 +56,14 @@ declare
   signatures bytea[] := '{}';
 begin
   if model is not null then
-    select array_agg(e.code order by n.ordinality), array_agg(e.embedding::halfvec order by n.ordinality),
-           array_agg(e.tokens order by n.ordinality)
-    into codes, vectors, tokens
-    from unnest(news) with ordinality n cross join lateral _encode(n.content) e;
+    -- One by one, by a plan made once: for all of them together it would be made anew each time.
+    for at in 1 .. cardinality(news) loop
+      select * into meaning from _encode((news[at]).content);
+      exit when not found;
+      codes[at] := meaning.code;
+      vectors[at] := meaning.embedding;
+      tokens[at] := meaning.tokens;
+    end loop;
   end if;
 
   select s.block, octet_length(s.signatures) into block, filled

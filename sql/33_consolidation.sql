@@ -129,7 +129,7 @@ begin
   select e.embedding into stored from memory_embedding e
   where e.subject_key = known.subject_key and e.model_id = model and e.memory_id = known.id;
   return case when stored is not null then
-    1 - (stored operator(memory_profile.<=>) (select e.embedding from _encode(_cosine_with.content) e)::real[]::halfvec) end;
+    1 - (stored operator(memory_profile.<=>) (select e.embedding from _encode(_cosine_with.content) e)) end;
 end
 $$;
 
@@ -247,6 +247,9 @@ begin
 
   new := _memory_insert(new, standing, embed, case when standing.id is not null then
     case when _is_current(standing) then format('%s: %s', new.slot, _supersede_why(standing, new)) else format('%s: the former value had expired', new.slot) end end);
+  if standing.id is not null then
+    perform _details_close(standing, new);
+  end if;
 
   -- One look-up in the index for each beginning. With all of them in one condition the planner may read every memory instead.
   if beginnings <> '{}' then
@@ -274,6 +277,30 @@ begin
 end
 $$;
 
+-- "Lives in Berlin with a cat" does not outlive "lives in Berlin": what states the value of a slot, and more, goes with that
+-- value, if it is not surer than what took its place or denies it.
+create function _details_close(known memory, cause memory) returns void
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  detail memory;
+begin
+  for detail in
+    select m.*
+    from memory v
+    join memory_relation r on r.subject_key = v.subject_key and r.to_id = v.id and r.relation = 'extends'
+    join memory m on m.subject_key = r.subject_key and m.id = r.from_id
+    where v.subject_key = known.subject_key and v.root_id = known.root_id and _same_value(v.slot_value, known.slot_value)
+      and m.superseded_at is null and m.forgotten_at is null and m.slot is null and _same_value(m.slot_value, known.slot_value)
+  loop
+    if _supersede_reason(detail.source_type, detail.confidence, cause.source_type, cause.confidence) is null then
+      perform _memory_close(detail, 'contradicted', format('denied by "%s"', cause.content), cause.id);
+    end if;
+  end loop;
+end
+$$;
+
 -- "No longer works at Acme": what stands in the slot, and in the profile fields that are this slot, is forgotten if it is this
 -- value and not surer.
 create function _slot_deny(denial memory, denied_slot text, fields jsonb) returns void
@@ -296,6 +323,7 @@ begin
       perform _decide(known, 'rejected', refusal, denial.id, denial.content, '{}', denial.job_id);
     elsif known.field_key is null then
       perform _memory_close(known, 'contradicted', format('denied by "%s"', denial.content), denial.id);
+      perform _details_close(known, denial);
     else
       perform _profile_field_close(known, 'contradicted', format('denied by "%s"', denial.content), denial.id);
     end if;

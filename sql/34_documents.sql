@@ -242,9 +242,12 @@ set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 declare
   key constant uuid := _subject_locked(subject);
+  this constant text := (select d.id from document d
+                         where d.subject_key = key and (d.id = document_delete.id or d.custom_id = document_delete.id)
+                         order by d.id = document_delete.id desc limit 1);
 begin
-  perform _forget_unsupported(key, document_delete.id, '{}', null, 'source document deleted');
-  delete from document d where d.subject_key = key and d.id = document_delete.id;
+  perform _forget_unsupported(key, this, '{}', null, 'source document deleted');
+  delete from document d where d.subject_key = key and d.id = this;
   return found;
 end
 $$;

@@ -30,7 +30,8 @@ as $$
     'parentId', m.parent_id, 'reviewStatus', m.review_status, 'fieldKey', m.field_key,
     'supersededAt', memory_profile._iso(m.superseded_at), 'supersededBy', m.superseded_by,
     'forgottenAt', memory_profile._iso(m.forgotten_at), 'forgetReason', m.forget_reason, 'forgetAfter', memory_profile._iso(m.forget_after),
-    'speaker', m.speaker, 'conversationId', m.conversation_id, 'sequence', m.sequence, 'eventDate', memory_profile._iso(m.event_date),
+    'speaker', m.speaker, 'conversationId', m.conversation_id, 'sequence', m.sequence,
+    'contextSequence', m.context_sequence, 'eventDate', memory_profile._iso(m.event_date),
     'jobId', m.job_id, 'slot', m.slot, 'slotValue', m.slot_value, 'aside', case when m.aside then true end))
   || case when m.field_key is null then '{}' else jsonb_build_object('fieldValue', m.field_value) end
 $$;
@@ -187,6 +188,7 @@ begin
   m.speaker := item ->> 'speaker';
   m.conversation_id := item ->> 'conversationId';
   m.sequence := (item ->> 'sequence')::integer;
+  m.context_sequence := (item ->> 'contextSequence')::integer;
   m.event_date := (item ->> 'eventDate')::timestamptz;
   m.seen_count := (item ->> 'seenCount')::integer;
   m.last_seen_at := (item ->> 'lastAccessedAt')::timestamptz;

@@ -3,9 +3,11 @@
 -- the same: one subject's jobs run in their order, several subjects' side by side and in turn, a failure is recorded and
 -- tried again with growing pauses, and after max_attempts the job is left as failed for a person to see.
 --
--- A job is claimed in one transaction and run in the next, in which a background worker claims another one. Much work is
+-- A job is claimed in one transaction, its text is read in the next, without any lock, and it is run in a third. Much work is
 -- cut into runs of some tens of milliseconds, each a transaction: between them the subject's lock is free for other
--- writers, and other subjects have their turn.
+-- writers, and other subjects have their turn. A background worker claims some small jobs of several subjects at once, reads
+-- them all, has all of what they say encoded, and then runs one after the other: the encoder leaves nothing else in the
+-- processor's caches, and so does this only once for all of them.
 --
 -- Whoever runs jobs holds an advisory lock of its session as long as it lives. A job whose claimant's lock is free was
 -- left behind by a process that died, and is run again at once; what that process had not committed never happened.
@@ -180,14 +182,25 @@ begin
 end
 $$;
 
--- Claims the job whose turn it is: due, not being run, and with no earlier open job of the same subject before it.
+-- Bytes of text, at most, of jobs of which several may be claimed at once: about as much as a person writes in a chat.
+create function _claim_bytes() returns integer
+language sql immutable parallel safe
+as $$
+  select 1024
+$$;
+
+-- Claims the jobs whose turn it is: due, not being run, and with no earlier open job of the same subject before them.
 -- Vectors and summaries, which nothing depends on, hold nobody up, and nobody holds them up. Here too nothing waits for a lock.
-create function _job_claim(out key uuid, out job_id uuid)
+-- What takes long is claimed by itself, so that nobody waits for it; and so is what has taken its process down before, so
+-- that no other job is suspected with it again.
+create function _job_claim(max_jobs integer default 1) returns table (key uuid, job_id uuid)
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 declare
   this job;
+  by_itself boolean;
+  latest bigint;
 begin
   perform _job_abandon(j.subject_key, j.id)
   from job j
@@ -196,11 +209,8 @@ begin
          -- To be had only when its holder is gone.
          or pg_try_advisory_xact_lock_shared(_job_lock_class(), j.worker));
 
-  update job
-  set status = 'running', attempts = attempts + 1, started_at = clock_timestamp(), worker = pg_backend_pid(),
-      locked_until = clock_timestamp() + interval '10 minutes'
-  where (subject_key, id) = (
-    select j.subject_key, j.id
+  for this in
+    select j.*
     from job j
     where j.status = 'queued' and not j.waits and j.run_after <= clock_timestamp()
       and (j.kind in ('embed', 'summary') or not exists (
@@ -208,25 +218,34 @@ begin
         where earlier.subject_key = j.subject_key and earlier.sequence < j.sequence
           and earlier.status in ('queued', 'running') and earlier.kind not in ('embed', 'summary')))
     order by j.turn, j.sequence
-    limit 1
+    limit max_jobs
     for update skip locked
-  )
-  returning * into this;
-  key := this.subject_key;
-  job_id := this.id;
-  if this.turn > (select last_value from job_turn) then
-    perform setval('job_turn', this.turn);
-  end if;
-  if this.kind = 'document' then
-    update document d set status = 'extracting'
-    where (d.subject_key, d.id) = (select o.subject_key, o.id from document o
-                                   where o.subject_key = key and o.id = this.document_id and o.status = 'queued' for update skip locked);
+  loop
+    by_itself := this.kind <> 'learn' or this.deaths > 0 or this.payload_bytes > _claim_bytes();
+    exit when by_itself and job_id is not null;
+    key := this.subject_key;
+    job_id := this.id;
+    latest := greatest(latest, this.turn);
+    update job j
+    set status = 'running', attempts = j.attempts + 1, started_at = clock_timestamp(), worker = pg_backend_pid(),
+        locked_until = clock_timestamp() + interval '10 minutes'
+    where j.subject_key = key and j.id = job_id;
+    if this.kind = 'document' then
+      update document d set status = 'extracting'
+      where (d.subject_key, d.id) = (select o.subject_key, o.id from document o
+                                     where o.subject_key = key and o.id = this.document_id and o.status = 'queued' for update skip locked);
+    end if;
+    return next;
+    exit when by_itself;
+  end loop;
+  if latest > (select last_value from job_turn) then
+    perform setval('job_turn', latest);
   end if;
 end
 $$;
 
--- Memories that one run of an embed job gives vectors to, under half a second of work: as long as it holds the subject's
--- lock, other writers of the subject wait, and so do the jobs of others where one process runs them all.
+-- Memories that one run of an embed job gives vectors to, under half a second of work: as long as it takes, the jobs of others
+-- wait where one process runs them all. Writers of the subject do not: the texts are encoded before its lock is taken.
 create function _embed_batch() returns integer
 language sql immutable parallel safe
 as $$
@@ -248,16 +267,65 @@ as $$
   select 64
 $$;
 
+-- Works for the project of a job until the end of the transaction.
+create function _job_in_project(project uuid) returns void
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  -- Also where it is that of the role, which would be looked up again and again.
+  if current_project() is distinct from project or _session_project() is null and current_setting('is_superuser') = 'on' then
+    perform set_config('memory_profile.project', project::text, true);
+  end if;
+end
+$$;
+
+-- What is found in the texts of claimed jobs, before anything is locked; and their new statements are encoded, or the texts
+-- that lack a vector, so that _job_run() need not do it under the subject's lock. What goes wrong here goes wrong there again,
+-- and is recorded.
+create function _job_read(keys uuid[], claimed uuid[]) returns table (key uuid, job_id uuid, found_in_text jsonb)
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  this job;
+  texts text[] := '{}';
+begin
+  for at in 1 .. cardinality(claimed) loop
+    key := keys[at];
+    job_id := claimed[at];
+    found_in_text := null;
+    begin
+      select * into this from job j where j.subject_key = key and j.id = job_id and j.status = 'running' and j.worker = pg_backend_pid();
+      if found then
+        perform _job_in_project(this.project_id);
+        if this.extraction is null then
+          found_in_text := _job_extract(this);
+        end if;
+        texts := texts || case this.kind when 'embed' then _texts_lacking(key) else _texts_new(key, found_in_text) end;
+      end if;
+    exception when others then
+      found_in_text := null;
+    end;
+    return next;
+  end loop;
+  begin
+    perform _encode_ahead(texts);
+  exception when others then
+    null;
+  end;
+end
+$$;
+
 -- Runs a claimed job in a subtransaction and records what became of it. A job that is not through goes back to the queue,
 -- behind the subjects whose turn it is.
-create function _job_run(key uuid, claimed uuid) returns text
+create function _job_run(key uuid, claimed uuid, found_in_text jsonb default null) returns text
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 declare
   this job;
   outcome jsonb;
-  found_in_text jsonb;
   message text;
   detail text;
 begin
@@ -265,13 +333,10 @@ begin
   if not found then
     return 'gone';
   end if;
-  -- Also where it is that of the role, which would be looked up again and again.
-  if current_project() is distinct from this.project_id or _session_project() is null and current_setting('is_superuser') = 'on' then
-    perform set_config('memory_profile.project', this.project_id::text, true);
-  end if;
+  perform _job_in_project(this.project_id);
   begin
     -- Reading a long text takes a second: it is done before anything is locked.
-    found_in_text := coalesce(this.extraction, _job_extract(this));
+    found_in_text := coalesce(this.extraction, found_in_text, _job_extract(this));
     -- The subject before the job, as every writer and the erasure take them: the other way round they could deadlock.
     perform from subject s where s.subject_key = key for update;
     select * into this from job j
@@ -317,24 +382,6 @@ begin
 end
 $$;
 
--- Runs the job that this session has claimed, if any, and claims the next one in the same transaction, which is one commit
--- for each job. A claim waits for nobody, so it does not matter that the subject of the one before is still locked.
-create function _job_next(inout key uuid, inout job_id uuid, claims boolean default true)
-language plpgsql
-set search_path = pg_catalog, memory_profile, pg_temp
-as $$
-begin
-  if job_id is not null then
-    perform _job_run(key, job_id);
-  end if;
-  key := null;
-  job_id := null;
-  if claims then
-    select c.key, c.job_id into key, job_id from _job_claim() c;
-  end if;
-end
-$$;
-
 -- Commits after each step, hence no SET clause and every name in full.
 create procedure run_jobs(max_jobs integer default null)
 language plpgsql
@@ -356,7 +403,9 @@ begin
       select * into claimed from memory_profile._job_claim();
       exit when claimed.job_id is null;
       commit;
-      perform memory_profile._job_run(claimed.key, claimed.job_id);
+      select * into claimed from memory_profile._job_read(array[claimed.key], array[claimed.job_id]);
+      commit;
+      perform memory_profile._job_run(claimed.key, claimed.job_id, claimed.found_in_text);
       commit;
       run := run + 1;
     end loop;
@@ -544,6 +593,42 @@ begin
 end
 $$;
 
+-- Of what was found in a text, the statements that are to be encoded: not what is known already, and nothing where there is
+-- so much that it is done later.
+create function _texts_new(key uuid, extraction jsonb) returns text[]
+language plpgsql stable
+set search_path = pg_catalog, memory_profile, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+  if jsonb_array_length(extraction -> 'memories') <= (project_setting('inline_embedding_limit') #>> '{}')::integer then
+    return array(
+      select t.content
+      from jsonb_array_elements(extraction -> 'memories') found
+      cross join lateral (select found.value ->> 'content' as content, md5(found.value ->> 'content') as checksum offset 0) t
+      where t.content <> ''
+        and (select m.id from memory m
+             where m.subject_key = key and md5(m.content) collate "C" = t.checksum and m.superseded_at is null
+             limit 1) is null);
+  end if;
+  return '{}';
+end
+$$;
+
+-- The texts that the next run of an embed job gives vectors to.
+create function _texts_lacking(key uuid) returns text[]
+language plpgsql stable
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  return array(
+    select l.content
+    from (select t.content, t.is_chunk, row_number() over (partition by t.is_chunk) as place
+          from _embed_lacking(key, _embedding_model_id(), _embed_batch()) t) l
+    where not l.is_chunk or l.place <= _embed_chunk_batch());
+end
+$$;
+
 -- Applies the next memories of an extraction, with the first of them the fields as well, and adds what became of them to
 -- the job's result; more says whether there are others left. Where there are many, their vectors are made later.
 create function _apply_next(this job, extraction jsonb, source_type text, source_document text default null, conversation text default null)
@@ -555,14 +640,16 @@ declare
   memories constant jsonb := extraction -> 'memories';
   inline constant boolean := jsonb_array_length(memories) <= (project_setting('inline_embedding_limit') #>> '{}')::integer;
   more constant boolean := jsonb_array_length(memories) > this.applied + _apply_batch();
+  part jsonb := extraction;
   outcome jsonb;
 begin
-  outcome := _apply_extraction(this.subject_key,
-    extraction || jsonb_build_object(
+  if more or this.applied > 0 then
+    part := extraction || jsonb_build_object(
       'fields', case this.applied when 0 then extraction -> 'fields' else '[]' end,
       'memories', (select coalesce(jsonb_agg(m.value order by m.ordinality), '[]') from jsonb_array_elements(memories) with ordinality m
-                   where m.ordinality > this.applied and m.ordinality <= this.applied + _apply_batch())),
-    this.id, source_type, source_document, conversation, inline);
+                   where m.ordinality > this.applied and m.ordinality <= this.applied + _apply_batch()));
+  end if;
+  outcome := _apply_extraction(this.subject_key, part, this.id, source_type, source_document, conversation, inline);
   if not inline and not more then
     perform _embed_later(this.subject_key);
   end if;

@@ -385,12 +385,13 @@ language plpgsql stable
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 declare
-  config constant regconfig := project_setting('text_search_config') #>> '{}';
+  config regconfig;
   words jsonb;
 begin
   if cardinality(turns) = 0 then
     return extraction;
   end if;
+  config := project_setting('text_search_config') #>> '{}';
   select jsonb_agg(case when cardinality(l.lexemes) <= 64 then to_jsonb(_terms(l.lexemes)) else '[]' end order by t.place)
   into words
   from unnest(turns) with ordinality t (said, place)

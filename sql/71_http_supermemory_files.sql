@@ -88,6 +88,9 @@ declare
   member record;
   answer response;
 begin
+  if _session_subjects() is not null then
+    perform _fail(403, 'forbidden', 'Forbidden', 'The API key is limited to some subjects, and settings are those of the whole project.');
+  end if;
   for member in select key, value from jsonb_each(body) loop
     case
       when member.key = 'filterPrompt' then

@@ -14,12 +14,12 @@ extension_sql_file!(
 );
 extension_sql_file!("../sql/21_subjects.sql", name = "subjects", requires = ["projects", _check_subject]);
 extension_sql_file!("../sql/22_events.sql", name = "events", requires = ["subjects", _worker_notifies]);
-extension_sql_file!("../sql/30_memories.sql", name = "memories", requires = ["events", _check_scoring]);
+extension_sql_file!("../sql/30_memories.sql", name = "memories", requires = ["events", _check_scoring, _is_memory]);
 extension_sql_file!("../sql/31_digests.sql", name = "digests", requires = ["memories", _digest, _digest_blocks]);
 extension_sql_file!(
     "../sql/31_signatures.sql",
     name = "signatures",
-    requires = ["digests", _signature, _signatures_revised, _encode]
+    requires = ["digests", _signature, _signatures_revised, _encode, _encode_ahead]
 );
 extension_sql_file!("../sql/31_versions.sql", name = "versions", requires = ["signatures"]);
 extension_sql_file!("../sql/32_profiles.sql", name = "profiles", requires = ["versions"]);

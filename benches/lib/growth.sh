@@ -4,7 +4,7 @@
 
 growth_benchmarks() {
   local rows
-  sql --file="$REPO/benches/sql/distances.sql"
+  sql --file="$REPO/benches/sql/sample.sql"
   sql -c "CALL bench.make_sample('vector', 384, $((BENCH_ROWS < 100000 ? BENCH_ROWS : 100000)))"
   sql --file="$REPO/benches/sql/growth.sql"
   heading 'One namespace, by its rows'

@@ -20,7 +20,7 @@ SEARCHERS=(
 search_benchmarks() {
   local size filter
   sql -c 'CREATE SCHEMA pgvector' -c 'CREATE EXTENSION vector SCHEMA pgvector'
-  sql --file="$REPO/benches/sql/distances.sql" --file="$REPO/benches/sql/search.sql"
+  sql --file="$REPO/benches/sql/sample.sql" --file="$REPO/benches/sql/search.sql"
   heading "Searches beside pgvector $(sql -Atc "SELECT extversion FROM pg_extension WHERE extname = 'vector'"), $BENCH_ROWS rows"
   sql -c "CALL bench.make_sample('vector', 384, $BENCH_ROWS)" -c "CALL bench.make_tenants($BENCH_ROWS)" \
     -c 'CREATE INDEX ON bench.item (tenant)' -c 'VACUUM (FREEZE, ANALYZE) bench.item'

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import psycopg
 import psycopg.conninfo
 
 from locomo import Conversation, Question, message, metadata
-from metrics import Bm25
+from metrics import Bm25, words
 
 # As deep as any ranking is looked at.
 DEPTH = 200
@@ -17,7 +18,7 @@ DEPTH = 200
 ADD = "SELECT id FROM memory_profile.memories_add(%s, %s)"
 LEARN = "SELECT memory_profile.learn(%s, %s, 'chat history')"
 LEARNED = """
-SELECT m.id, m.conversation_id, m.sequence
+SELECT m.id, m.content, m.conversation_id, m.sequence, m.context_sequence
 FROM memory_profile.memory m
 WHERE m.subject_key = memory_profile.subject_key(%s) AND m.superseded_at IS NULL
 """
@@ -71,11 +72,16 @@ def connect(role: str | None = None) -> psycopg.Connection[tuple[Any, ...]]:
 @dataclass(frozen=True)
 class Container:
     """A conversation as the memories of a subject. Turns of exactly the same text may be one memory: `unit` says which
-    turn stands for each, `turn_of` the same of each memory's id."""
+    turn stands for each, `turns_of` the turns that each memory's id stands for, its own first, `words` how long it is."""
 
     subject: str
     unit: dict[str, str]
-    turn_of: dict[str, str]
+    turns_of: dict[str, tuple[str, ...]]
+    words: dict[str, int]
+
+    def ranking(self, ids: Iterable[str]) -> list[str]:
+        """The turns of memories, each once, where it comes first."""
+        return list(dict.fromkeys(turn for id in ids for turn in self.turns_of[id]))
 
     def relevant(self, question: Question) -> set[str]:
         return {self.unit[turn] for turn in question.evidence}
@@ -86,6 +92,7 @@ def remember(connection: psycopg.Connection[Any], conversation: Conversation, mo
     subject = f"{conversation.name}:{mode}"
     unit: dict[str, str] = {}
     turn_of: dict[str, str] = {}
+    lengths: dict[str, int] = {}
     for session in dict.fromkeys(turn.session for turn in conversation.turns):
         turns = [turn for turn in conversation.turns if turn.session == session]
         facts = [metadata(conversation, turn) if mode == "metadata" else {} for turn in turns]
@@ -93,15 +100,16 @@ def remember(connection: psycopg.Connection[Any], conversation: Conversation, mo
         rows = connection.execute(ADD, (subject, json.dumps(items))).fetchall()
         for turn, (memory,) in zip(turns, rows, strict=True):
             unit[turn.id] = turn_of.setdefault(memory, turn.id)
+            lengths[memory] = words(turn.content)
     connection.execute("CALL memory_profile.run_jobs()")
     if connection.execute(OPEN_JOBS, (subject,)).fetchone() != (0,):
         raise SystemExit(f"the jobs of {subject} are not done")
-    return Container(subject, unit, turn_of)
+    return Container(subject, unit, {memory: (turn,) for memory, turn in turn_of.items()}, lengths)
 
 
 def learn(connection: psycopg.Connection[Any], conversation: Conversation) -> Container:
     """Hands a conversation over to be learned from, one message array for each session. A memory stands for the turn that
-    taught it; a turn that taught nothing is not to be found."""
+    taught it, and for the turn whose words it repeats, as an answer that of its question; no other turn is to be found."""
     subject = f"{conversation.name}:learned"
     turns = {(f"{conversation.name}:session_{turn.session}", turn.sequence): turn.id for turn in conversation.turns}
     for session in dict.fromkeys(turn.session for turn in conversation.turns):
@@ -111,8 +119,12 @@ def learn(connection: psycopg.Connection[Any], conversation: Conversation) -> Co
     if connection.execute(OPEN_JOBS, (subject,)).fetchone() != (0,):
         raise SystemExit(f"the jobs of {subject} are not done")
     learned = connection.execute(LEARNED, (subject,)).fetchall()
-    turn_of = {memory: turns[said, sequence] for memory, said, sequence in learned}
-    return Container(subject, {turn.id: turn.id for turn in conversation.turns}, turn_of)
+    turns_of = {
+        memory: tuple(turns[said, number] for number in (sequence, context) if number is not None)
+        for memory, _, said, sequence, context in learned
+    }
+    lengths = {memory: words(content) for memory, content, *_ in learned}
+    return Container(subject, {turn.id: turn.id for turn in conversation.turns}, turns_of, lengths)
 
 
 class Comparison:

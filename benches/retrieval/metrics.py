@@ -12,6 +12,22 @@ def recall(ranking: Sequence[str], relevant: set[str], depth: int) -> float:
     return len(relevant.intersection(ranking[:depth])) / len(relevant)
 
 
+def words(text: str) -> int:
+    """How many words a text has, as spaces part them."""
+    return len(text.split())
+
+
+def within(rows: Iterable[tuple[Sequence[str], int]], budget: int) -> set[str]:
+    """What the first rows stand for that have no more words together; a row comes with what it stands for and its words."""
+    found: set[str] = set()
+    for turns, length in rows:
+        if length > budget:
+            break
+        budget -= length
+        found.update(turns)
+    return found
+
+
 def reciprocal_rank(ranking: Sequence[str], relevant: set[str]) -> float:
     return next((1 / rank for rank, id in enumerate(ranking, 1) if id in relevant), 0.0)
 

@@ -36,11 +36,16 @@ WARM_UP = 0.1
 
 @dataclass
 class Answer:
-    """What one method made of one question; `shown` are the rows at the default threshold and limit."""
+    """What one method made of one question; `shown` are the turns of the rows at the default threshold and limit, `rows` how
+    many these rows are. `of_rows` is the recall of the first ten rows, and `of_words` that of as many words as the first ten
+    rows of the search of the turns have."""
 
     category: int
     measures: tuple[float, ...]
+    of_rows: float
+    of_words: float | None = None
     shown: list[str] | None = None
+    rows: int = 0
     relevant: set[str] = field(default_factory=set)
 
 
@@ -66,6 +71,25 @@ class Timed:
 
 
 @dataclass
+class Budget:
+    """How many words a reader is given of every method's rows for one question: those of the first ten turns that the
+    search of the turns with metadata finds, which is asked first; unknown where it is not asked."""
+
+    words: int | None = None
+
+    def recalls(
+        self, rows: list[tuple[tuple[str, ...], int]], relevant: set[str], sets_it: bool = False
+    ) -> tuple[float, float | None]:
+        """The share of what is relevant among the first ten rows, and within the words."""
+        if sets_it:
+            self.words = sum(length for _, length in rows[:10])
+        of_rows = {turn for turns, _ in rows[:10] for turn in turns}
+        of_words = None if self.words is None else metrics.within(rows, self.words)
+        of = [None if found is None else len(relevant & found) / len(relevant) for found in (of_rows, of_words)]
+        return of[0] or 0.0, of[1]
+
+
+@dataclass
 class Search:
     """memory_search over the subjects of one mode, with one set of options."""
 
@@ -86,7 +110,9 @@ class Search:
         rows = deep.execute(RANKING, self.options(stranger, question)).fetchall()
         return self.exported(stranger, question, set(), rows)
 
-    def ask(self, conversation: Conversation, question: Question, deep: psycopg.Connection[Any]) -> dict[str, Any]:
+    def ask(
+        self, conversation: Conversation, question: Question, deep: psycopg.Connection[Any], budget: Budget
+    ) -> dict[str, Any]:
         """Asks as an application does, and for the whole ranking; returns what is exported."""
         container = self.containers[conversation.name]
         options = self.options(conversation, question)
@@ -94,11 +120,13 @@ class Search:
         rows = deep.execute(RANKING, options).fetchall()
         self.disagreements += ids != [row[0] for row in rows[: len(ids)]]
         # A turn may have taught several memories; it counts once, where the first of them stands.
-        shown = list(dict.fromkeys(container.turn_of[id] for id in ids))
-        ranking = list(dict.fromkeys(container.turn_of[row[0]] for row in rows))
+        ranked = [row[0] for row in rows]
         relevant = container.relevant(question)
-        measures = metrics.measures(ranking, relevant)
-        self.method.answers.append(Answer(question.category, measures, shown, relevant))
+        measures = metrics.measures(container.ranking(ranked), relevant)
+        lengths = [(container.turns_of[id], container.words[id]) for id in ranked]
+        of_rows, of_words = budget.recalls(lengths, relevant, sets_it=self.mode == "metadata" and not self.variant)
+        shown = container.ranking(ids)
+        self.method.answers.append(Answer(question.category, measures, of_rows, of_words, shown, len(ids), relevant))
         return self.exported(conversation, question, relevant, rows if not self.variant else [])
 
     def exported(
@@ -111,9 +139,9 @@ class Search:
             "question": question.text,
             "category": question.category,
             "evidence": sorted(relevant),
-            "texts": len(container.turn_of),
+            "texts": len(container.turns_of),
             "candidates": [
-                {"id": container.turn_of[id], "similarity": similarity, "score": json.loads(score)}
+                {"id": container.turns_of[id][0], "similarity": similarity, "score": json.loads(score)}
                 for id, similarity, score in rows
             ],
         }
@@ -168,10 +196,12 @@ def ask_everything(
     """Puts every question to every method in turn, so that whatever else the machine does hits them alike."""
     words, vectors, both = Method("BM25"), Method("vectors, exact cosine"), Method("RRF of the two")
     for conversation, stranger in zip(conversations, [*conversations[1:], *conversations[:1]], strict=True):
+        lengths = {turn.id: metrics.words(turn.content) for turn in conversation.turns}
         for question in conversation.questions:
             embedding.run(EMBED, (question.text,))
+            budget = Budget()
             for search in asked:
-                line = search.ask(conversation, question, comparison.connection)
+                line = search.ask(conversation, question, comparison.connection, budget)
                 if export and not search.variant:
                     lines = [line, search.ask_stranger(stranger, question, comparison.connection)]
                     export.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
@@ -179,7 +209,8 @@ def ask_everything(
             rankings.append(metrics.fuse(rankings, DEPTH))
             relevant = comparison.relevant(conversation, question)
             for method, ranking in zip((words, vectors, both), rankings, strict=True):
-                method.answers.append(Answer(question.category, metrics.measures(ranking, relevant)))
+                recalls = budget.recalls([((turn,), lengths[turn]) for turn in ranking], relevant)
+                method.answers.append(Answer(question.category, metrics.measures(ranking, relevant), *recalls))
     return [words, vectors, both]
 
 
@@ -191,14 +222,14 @@ def percent(value: float) -> str:
 
 
 def at_default(answers: list[Answer]) -> list[str]:
-    """Rows, precision and recall at the default threshold: precision of all rows together, recall by question."""
+    """Rows, their turns, precision and recall at the default threshold: precision of all turns together, recall by question."""
     found = [(answer.relevant.intersection(answer.shown), answer) for answer in answers if answer.shown is not None]
     if not found:
         return []
-    rows = sum(len(answer.shown or []) for _, answer in found)
-    precision = sum(len(right) for right, _ in found) / rows if rows else 0.0
+    rows, turns = sum(answer.rows for _, answer in found), sum(len(answer.shown or []) for _, answer in found)
+    precision = sum(len(right) for right, _ in found) / turns if turns else 0.0
     recall = fmean(len(right) / len(answer.relevant) for right, answer in found)
-    return [f"{rows / len(found):.1f}", percent(precision), percent(recall)]
+    return [f"{rows / len(found):.1f}", f"{turns / len(found):.1f}", percent(precision), percent(recall)]
 
 
 def print_quality(title: str, methods: list[Method], categories: Collection[int]) -> None:
@@ -208,11 +239,14 @@ def print_quality(title: str, methods: list[Method], categories: Collection[int]
         return
     heading(f"{title}, {count} questions")
     width = max(len(method.label) for method in methods) + 2
-    print(" " * (width + 8 * len(metrics.MEASURES)) + "    at the default threshold")
-    columns = [f"{name:>8}" for name in metrics.MEASURES] + ["      rows", " precision", "    recall"]
+    print(" " * (width + 8 * (len(metrics.MEASURES) + 2)) + "    at the default threshold")
+    columns = [f"{name:>8}" for name in (*metrics.MEASURES, "10 rows", "words")]
+    columns += [f"{name:>10}" for name in ("rows", "turns", "precision", "recall")]
     print(" " * width + "".join(columns))
     for method, answers in chosen:
-        quality = [f"{percent(value):>8}" for value in metrics.means(answer.measures for answer in answers)]
+        means = metrics.means((*answer.measures, answer.of_rows) for answer in answers)
+        of_words = [answer.of_words for answer in answers if answer.of_words is not None]
+        quality = [f"{percent(value):>8}" for value in means] + [f"{percent(fmean(of_words)) if of_words else '-':>8}"]
         print(f"{method.label:{width}}" + "".join(quality) + "".join(f"{value:>10}" for value in at_default(answers)))
 
 

@@ -98,6 +98,11 @@ class Measuring(unittest.TestCase):
         # 1/log2(4) + 1/log2(9), of the best order's 1 + 1/log2(3) + 1/log2(4) + 1/log2(5)
         self.assertAlmostEqual(ndcg, 0.815465 / 2.561606, places=5)
 
+    def test_rows_within_a_budget_of_words(self) -> None:
+        rows = [(["a"], metrics.words("Ann: I moved")), (["b", "a"], 2), (["c"], 4), (["d"], 1)]
+        self.assertEqual([metrics.within(rows, budget) for budget in (2, 3, 8, 9, 99)],
+                         [set(), {"a"}, {"a", "b"}, {"a", "b", "c"}, {"a", "b", "c", "d"}])  # fmt: skip
+
     def test_percentiles(self) -> None:
         self.assertEqual([metrics.percentile([5, 1, 4, 2, 3], share) for share in (0, 0.5, 1)], [1, 3, 5])
 

@@ -39,14 +39,22 @@ fn open(oid: pg_sys::Oid, mode: u32) -> Result<Opened> {
     // SAFETY: both exist, or PostgreSQL says so.
     let (table, index) = unsafe { (PgRelation::with_lock(table, mode), PgRelation::with_lock(oid, mode)) };
     // SAFETY: the index is open, and has its access method.
-    let (ours, owned) = unsafe {
+    let (ours, owned, parted) = unsafe {
         let routine = (*index.as_ptr()).rd_indam;
         let ours =
             (*routine).ambuild.is_some_and(|build| build as usize == super::build::ambuild as *const () as usize);
-        (ours, is_owner(table.oid()))
+        let parted = (*(*index.as_ptr()).rd_rel).relkind as u8 == pg_sys::RELKIND_PARTITIONED_INDEX;
+        (ours, is_owner(table.oid()), parted)
     };
     if !ours {
         return Err(not_ours());
+    }
+    if parted {
+        return Err(report(
+            PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE,
+            format!("index \"{}\" is partitioned, and holds nothing itself", index.name()),
+        )
+        .set_hint("pg_partition_tree() lists the indexes of its partitions."));
     }
     if !owned {
         return Err(report(

@@ -6,18 +6,20 @@
 //! there is one file for each phase of an index's life; `divide` gives large namespaces their lists while it is built.
 //!
 //! Every row of the table is in the index, also one whose key or vector is null. So a scan never gives fewer rows than
-//! there are, whatever a filter discards: the executor takes them one by one, and stops when it has enough. It puts them
-//! into their exact order by itself, since the index promises for each row a number that its distance is not below.
+//! there are, whatever a filter discards: the executor takes them one by one, and stops when it has enough. The index
+//! knows for each row a number that its distance is not below; `exact` and `rows` find the distances in the table.
 
 #![allow(unsafe_code, reason = "binds callbacks of PostgreSQL")]
 
 mod build;
 mod cost;
 mod divide;
+mod exact;
 mod functions;
 mod insert;
 mod options;
 mod parallel;
+mod rows;
 mod scan;
 mod shape;
 mod sorter;

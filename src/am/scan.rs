@@ -1,5 +1,7 @@
 //! Searching.
 
+use std::cell::Cell;
+
 use index::Query;
 use index::key::{Span, span};
 use index::scan::{Distance, Scan};
@@ -10,6 +12,8 @@ use pgrx::pg_sys::panic::ErrorReportable;
 use pgrx::prelude::*;
 
 use super::checked;
+use super::exact::{Next, Order};
+use super::rows::{Looks, Rows, Target};
 use super::shape::{Shape, tid_of};
 use super::wal::Store;
 use crate::error::{internal, report};
@@ -19,6 +23,10 @@ use crate::gucs;
 #[derive(Default)]
 struct State {
     scan: Option<Scan>,
+    /// The query for a look at the rows, where the index can do that.
+    target: Option<Target>,
+    looks: Cell<Looks>,
+    order: Order,
     counted: bool,
 }
 
@@ -60,9 +68,15 @@ pub unsafe extern "C-unwind" fn amrescan(
         let shape = Shape::of((*scan).indexRelation);
         let orders = std::slice::from_raw_parts((*scan).orderByData, order_count(scan));
         let query = orders.first().filter(|order| order.sk_flags as u32 & pg_sys::SK_ISNULL == 0);
+        (state.target, state.order) = (None, Order::default());
+        state.looks.set(Looks::default());
         let query = query.map(|order| {
             shape.elements(order.sk_argument, &mut Vec::new(), |elements| {
                 check_dimensions(&shape, elements.len());
+                // Of further orders the executor has to compute everything.
+                if orders.len() == 1 {
+                    state.target = Target::new(&shape, (*scan).heapRelation, elements);
+                }
                 Query::new(kernels::best(), shape.metric, elements)
             })
         });
@@ -179,10 +193,30 @@ pub unsafe extern "C-unwind" fn amgettuple(
             PgRelation::from_pg(relation).count_index_scan();
         }
         let Some(search) = state.scan.as_mut() else { return false };
-        let store = Store::for_search(relation, (*scan).heapRelation);
-        let Some(hit) = checked(relation, search.next(&store)) else { return false };
-        (*scan).xs_heaptid = tid_of(hit.row);
+        let rows = Rows::new(scan, state.target.as_ref(), &state.looks);
+        let store = Store::for_search(relation, &rows);
+        let mut search = || checked(relation, search.next(&store));
+        let next = match &state.target {
+            Some(_) => state.order.next(search, |row| {
+                // Many rows may be hidden.
+                pgrx::check_for_interrupts!();
+                rows.look(row)
+            }),
+            None => search().map(Next::Found),
+        };
         (*scan).xs_recheck = (*scan).numberOfKeys > 0;
+        let hit = match next {
+            None => return false,
+            Some(Next::Found(hit)) => hit,
+            Some(Next::At(row, distance)) => {
+                (*scan).xs_heaptid = tid_of(row);
+                (*scan).xs_recheckorderby = false;
+                *(*scan).xs_orderbyvals = pg_sys::Datum::from(distance.to_bits());
+                *(*scan).xs_orderbynulls = false;
+                return true;
+            }
+        };
+        (*scan).xs_heaptid = tid_of(hit.row);
         let orders = order_count(scan);
         (*scan).xs_recheckorderby = orders > 0;
         for i in 0..orders {
@@ -217,5 +251,5 @@ unsafe fn check_snapshot(scan: pg_sys::IndexScanDesc) {
 #[pg_guard]
 pub unsafe extern "C-unwind" fn amendscan(scan: pg_sys::IndexScanDesc) {
     // SAFETY: PostgreSQL passes a scan of `ambeginscan`.
-    unsafe { (*(*scan).opaque.cast::<State>()).scan = None };
+    unsafe { *(*scan).opaque.cast::<State>() = State::default() };
 }

@@ -34,6 +34,8 @@ pub struct Shape {
     pub columns: usize,
     /// Dimensions that the column declares, or zero.
     pub dimensions: u16,
+    /// The number of the vector's column in the table, or zero if an expression is indexed.
+    pub column: i16,
 }
 
 /// The number that a vector class gives for its metric and the type of its elements.
@@ -93,7 +95,8 @@ impl Shape {
             if usize::from(dimensions) > index::MAX_DIMENSIONS {
                 checked(relation, Err(index::Fault::TooLong { dimensions: usize::from(dimensions) }))
             }
-            Self { relation, metric, kind, columns, dimensions }
+            let column = *(*(*relation).rd_index).indkey.values.as_ptr().add(columns);
+            Self { relation, metric, kind, columns, dimensions, column }
         }
     }
 
@@ -110,7 +113,10 @@ impl Shape {
             }
             let shape = Self::of_new(relation);
             let meta = checked(relation, Store::new(relation).meta());
-            if meta != shape.meta() {
+            // A column may cease to declare its dimensions (`ALTER COLUMN … TYPE vector`), for which PostgreSQL does not
+            // rebuild the index: entries know how long they are, so it stays good.
+            let undeclared = Meta { dimensions: 0, ..meta };
+            if meta != shape.meta() && undeclared != shape.meta() {
                 checked(relation, Err(index::Fault::Damaged { block: 0, what: "it does not fit the definition" }))
             }
             let cached = pg_sys::MemoryContextAlloc((*relation).rd_indexcxt, size_of::<Self>()).cast::<Self>();

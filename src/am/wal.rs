@@ -35,6 +35,8 @@ use index::page::{META, Meta, PAGE, Page, ROOT, init_meta, is_in_use, is_unused,
 use index::pages::{Guard, Pages};
 use pgrx::pg_sys;
 
+use super::rows::Rows;
+
 const _: () = assert!(pg_sys::BLCKSZ as usize == PAGE);
 
 const MAIN: pg_sys::ForkNumber::Type = pg_sys::ForkNumber::MAIN_FORKNUM;
@@ -43,31 +45,31 @@ const SHARE: i32 = pg_sys::BUFFER_LOCK_SHARE as i32;
 const EXCLUSIVE: i32 = pg_sys::BUFFER_LOCK_EXCLUSIVE as i32;
 
 /// The pages of an open index.
-pub struct Store {
+pub struct Store<'a> {
     relation: pg_sys::Relation,
     /// How a vacuum passes its buffers; null otherwise.
     strategy: pg_sys::BufferAccessStrategy,
     vacuum: bool,
-    /// The table whose rows a search leads to; null otherwise.
-    table: pg_sys::Relation,
+    /// The rows of the table that a search leads to.
+    rows: Option<&'a Rows<'a>>,
 }
 
-impl Store {
+impl<'a> Store<'a> {
     /// The pages of an index, for searches and insertions.
     ///
     /// # Safety
     /// `relation` is an open index of this access method, and stays open as long as the result is used.
     pub unsafe fn new(relation: pg_sys::Relation) -> Self {
-        Self { relation, strategy: std::ptr::null_mut(), vacuum: false, table: std::ptr::null_mut() }
+        Self { relation, strategy: std::ptr::null_mut(), vacuum: false, rows: None }
     }
 
-    /// The pages of an index for a search whose rows are looked at in the table afterwards, if there is one.
+    /// The pages of an index for a search that leads to these rows.
     ///
     /// # Safety
-    /// As for [`Store::new`]; `table` is null or open as long.
-    pub unsafe fn for_search(relation: pg_sys::Relation, table: pg_sys::Relation) -> Self {
+    /// As for [`Store::new`].
+    pub unsafe fn for_search(relation: pg_sys::Relation, rows: &'a Rows<'a>) -> Self {
         // SAFETY: as above.
-        Self { table, ..unsafe { Self::new(relation) } }
+        Self { rows: Some(rows), ..unsafe { Self::new(relation) } }
     }
 
     /// The pages of an index for a vacuum, which rests when it is told to.
@@ -75,7 +77,8 @@ impl Store {
     /// # Safety
     /// As for [`Store::new`]; the strategy lives as long.
     pub unsafe fn for_vacuum(relation: pg_sys::Relation, strategy: pg_sys::BufferAccessStrategy) -> Self {
-        Self { relation, strategy, vacuum: true, table: std::ptr::null_mut() }
+        // SAFETY: as above.
+        Self { strategy, vacuum: true, ..unsafe { Self::new(relation) } }
     }
 
     fn pin_known(&self, block: u32) -> pg_sys::Buffer {
@@ -180,14 +183,12 @@ const LOOK_UP_EVERY: u32 = 8;
 
 /// Bytes that memory hands over at once.
 const LINE: usize = 64;
-/// Rows that are asked for together, at most.
-const EXPECTED_ROWS: usize = 16;
 
 /// Where a buffer's page is in memory.
 ///
 /// # Safety
 /// A buffer of that number exists.
-unsafe fn page_of(buffer: pg_sys::Buffer) -> *const u8 {
+pub unsafe fn page_of(buffer: pg_sys::Buffer) -> *const u8 {
     // SAFETY: as above.
     unsafe { pg_sys::BufferBlocks.add((buffer as usize - 1) * PAGE).cast::<u8>().cast_const() }
 }
@@ -229,20 +230,31 @@ impl Recent {
     }
 }
 
+/// The file of a relation.
+///
+/// # Safety
+/// It is open.
 #[cfg(any(feature = "pg14", feature = "pg15"))]
-unsafe fn file_of(relation: pg_sys::Relation) -> pg_sys::RelFileNode {
+pub unsafe fn file_of(relation: pg_sys::Relation) -> pg_sys::RelFileNode {
     // SAFETY: the caller's relation is open.
     unsafe { (*relation).rd_node }
 }
 
+/// The file of a relation.
+///
+/// # Safety
+/// It is open.
 #[cfg(not(any(feature = "pg14", feature = "pg15")))]
-unsafe fn file_of(relation: pg_sys::Relation) -> pg_sys::RelFileLocator {
+pub unsafe fn file_of(relation: pg_sys::Relation) -> pg_sys::RelFileLocator {
     // SAFETY: the caller's relation is open.
     unsafe { (*relation).rd_locator }
 }
 
 /// Counts a page that was found in memory, as PostgreSQL does where it looks it up itself.
-unsafe fn count_hit(relation: pg_sys::Relation) {
+///
+/// # Safety
+/// The relation is open.
+pub unsafe fn count_hit(relation: pg_sys::Relation) {
     // SAFETY: the caller's relation is open; its counters are this backend's own.
     unsafe {
         let status = (*relation).pgstat_info;
@@ -266,7 +278,7 @@ pub struct Locked<'a> {
     buffer: pg_sys::Buffer,
     block: u32,
     fresh: Cell<bool>,
-    store: PhantomData<&'a Store>,
+    store: PhantomData<&'a ()>,
 }
 
 impl Locked<'_> {
@@ -297,21 +309,30 @@ impl Drop for Locked<'_> {
 }
 
 /// The structure lock.
-pub struct Alone<'a>(&'a Store);
+pub struct Alone<'a>(pg_sys::Relation, PhantomData<&'a ()>);
 
 impl Drop for Alone<'_> {
     fn drop(&mut self) {
         if !panicking() {
             // SAFETY: `Store::structure` took the lock.
-            unsafe { pg_sys::UnlockPage(self.0.relation, META, pg_sys::ExclusiveLock as pg_sys::LOCKMODE) };
+            unsafe { pg_sys::UnlockPage(self.0, META, pg_sys::ExclusiveLock as pg_sys::LOCKMODE) };
         }
     }
 }
 
-impl Pages for Store {
-    type Shared<'a> = Locked<'a>;
-    type Exclusive<'a> = Locked<'a>;
-    type Structure<'a> = Alone<'a>;
+impl Pages for Store<'_> {
+    type Shared<'a>
+        = Locked<'a>
+    where
+        Self: 'a;
+    type Exclusive<'a>
+        = Locked<'a>
+    where
+        Self: 'a;
+    type Structure<'a>
+        = Alone<'a>
+    where
+        Self: 'a;
 
     #[inline]
     fn shared(&self, block: u32) -> Locked<'_> {
@@ -333,40 +354,9 @@ impl Pages for Store {
         }
     }
 
-    /// Asks the disk or memory for the rows. The executor looks at them one by one, and each alone would wait for its page,
-    /// for its place on the page and for its values, one after the other.
     fn expect_rows(&self, rows: &[u64]) {
-        if self.table.is_null() {
-            return;
-        }
-        let mut places = [(std::ptr::null::<u8>(), 0); EXPECTED_ROWS];
-        let (mut found, rows) = (0, &rows[..rows.len().min(EXPECTED_ROWS)]);
-        for &row in rows {
-            let offset = usize::from(row as u16);
-            // SAFETY: the table is open. A block that is not in memory is asked for.
-            let buffer = unsafe { pg_sys::PrefetchBuffer(self.table, MAIN, (row >> 16) as u32) }.recent_buffer;
-            let place =
-                size_of::<pg_sys::PageHeaderData>() + offset.saturating_sub(1) * size_of::<pg_sys::ItemIdData>();
-            if buffer > 0 && place < PAGE {
-                // SAFETY: a buffer of that number exists; the place is within its page.
-                let page = unsafe {
-                    kernels::prefetch(pg_sys::BufferDescriptors.add(buffer as usize - 1));
-                    page_of(buffer)
-                };
-                kernels::prefetch(page.wrapping_add(place));
-                places[found] = (page, place);
-                found += 1;
-            }
-        }
-        for &(page, place) in &places[..found] {
-            // SAFETY: the place lies in shared buffers, which are always there. Whoever changes it meanwhile makes the hint a
-            // wrong one, and nothing else is done with it: its bits are an offset within the page, flags, and a length.
-            let item = unsafe { page.add(place).cast::<u32>().read_volatile() };
-            let (offset, flags, length) = (item as usize & 0x7FFF, item >> 15 & 3, item as usize >> 17);
-            if flags == pg_sys::LP_NORMAL && offset + length <= PAGE {
-                let start = page.wrapping_add(offset);
-                (0..length).step_by(LINE).for_each(|line| kernels::prefetch(start.wrapping_add(line)));
-            }
+        if let Some(table) = self.rows {
+            table.expect(rows);
         }
     }
 
@@ -427,7 +417,7 @@ impl Pages for Store {
     fn structure(&self) -> Alone<'_> {
         // SAFETY: the relation is open; no lock of a buffer is held.
         unsafe { pg_sys::LockPage(self.relation, META, pg_sys::ExclusiveLock as pg_sys::LOCKMODE) };
-        Alone(self)
+        Alone(self.relation, PhantomData)
     }
 
     fn breathe_shared<'a>(&'a self, page: Locked<'a>) -> Locked<'a> {

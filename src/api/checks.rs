@@ -5,7 +5,7 @@ use pgrx::prelude::*;
 use rules::filter::Filter;
 use rules::ids;
 
-use crate::error::{Result, invalid_parameter, invalid_parameter_because, too_large};
+use crate::error::{Result, invalid_parameter, invalid_parameter_because, report, too_large};
 
 /// Characters of one memory.
 const MAX_CONTENT: usize = 10_000;
@@ -70,6 +70,48 @@ fn _check_metadata(metadata: JsonB) -> Result<JsonB> {
             .set_hint("Metadata is a flat object of strings, numbers, booleans and arrays of strings.")
     })?;
     Ok(metadata)
+}
+
+/// The constraint of the table of memories: an error that names the column where a value is impossible. It is one function,
+/// since PostgreSQL prepares the expression of every constraint anew for each statement that writes, which takes longer than
+/// to check a row.
+#[pg_extern(immutable, parallel_safe)]
+#[allow(clippy::too_many_arguments, reason = "these are the columns")]
+fn _is_memory(
+    id: &str,
+    content: &str,
+    kind: &str,
+    review_status: Option<&str>,
+    importance: f32,
+    confidence: f32,
+    metadata_type: &str,
+    version: i32,
+    source_type: &str,
+    field_key: Option<&str>,
+    slot: Option<&str>,
+) -> Result<bool> {
+    let characters = |text: &str| if text.len() <= MAX_CONTENT { text.len() } else { text.chars().count() };
+    let rules = [
+        ("id", (1..=100).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())),
+        ("content", (1..=MAX_CONTENT).contains(&characters(content))),
+        ("kind", matches!(kind, "fact" | "preference" | "context" | "note" | "event" | "trait" | "profile_field")),
+        ("review_status", matches!(review_status, None | Some("approved" | "declined"))),
+        ("importance", (0.0..=1.0).contains(&importance)),
+        ("confidence", (0.0..=1.0).contains(&confidence)),
+        ("metadata", metadata_type == "object"),
+        ("version", version >= 1),
+        ("source_type", matches!(source_type, "chat" | "manual" | "api" | "inferred" | "document")),
+        ("field_key", (kind == "profile_field") == field_key.is_some()),
+        ("slot", slot.is_none() || field_key.is_none()),
+    ];
+    match rules.iter().find(|(_, holds)| !holds) {
+        None => Ok(true),
+        Some((column, _)) => Err(report(
+            PgSqlErrorCode::ERRCODE_CHECK_VIOLATION,
+            format!("new row for relation \"memory\" has an impossible value in column \"{column}\""),
+        )
+        .set_detail(format!("The row has the id \"{id}\"."))),
+    }
 }
 
 /// Raises an error when the filters are malformed; NULL passes.

@@ -81,7 +81,11 @@ pub fn extraction_json(found: &Extraction, schema: &[FieldSpec], language: Optio
 /// slot's value, which fields of the profile are that slot.
 fn memory_json(memory: &Memory, messages: &[Message], schema: &[FieldSpec], language: Option<&str>) -> Value {
     let message = memory.message.and_then(|at| messages.get(at));
-    let sequence = message.and_then(|message| message.sequence).or_else(|| i32::try_from(memory.message?).ok());
+    let sequence = memory.message.and_then(|at| sequence_of(messages, at));
+    // Turns are told apart by their numbers within one conversation only.
+    let context = memory
+        .context_message
+        .filter(|at| messages.get(*at).map(|m| &m.conversation) == message.map(|m| &m.conversation));
     let denied = memory.slot.as_deref().filter(|_| memory.negated);
     let denied_fields = denied.map_or_else(Vec::new, |slot| extract::fields_of_slot(schema, slot, language));
     json!({
@@ -91,8 +95,14 @@ fn memory_json(memory: &Memory, messages: &[Message], schema: &[FieldSpec], lang
         "confidence": rounded(memory.confidence), "importance": rounded(memory.importance),
         "event_date": iso(memory.event_date.or_else(|| message?.date)), "forget_after": iso(memory.forget_after),
         "speaker": message.and_then(|message| message.name.as_deref()), "sequence": sequence, "turn": memory.message,
+        "context_sequence": context.and_then(|at| sequence_of(messages, at)),
         "conversation_id": message.and_then(|message| message.conversation.as_deref()),
     })
+}
+
+/// The number of a turn: its own, or else its place among the turns.
+fn sequence_of(messages: &[Message], at: usize) -> Option<i32> {
+    messages.get(at)?.sequence.or_else(|| i32::try_from(at).ok())
 }
 
 /// Whether a memory only repeats what a profile field says.

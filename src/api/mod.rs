@@ -5,7 +5,7 @@ mod checks;
 mod consolidation;
 mod embedding;
 mod identity;
-mod jsonb;
+pub mod jsonb;
 pub mod learning;
 mod profiles;
 mod search;

@@ -15,11 +15,13 @@ fn _upload(content_type: Option<&str>, body: &[u8]) -> Result<JsonB> {
     let parts = upload::parts(content_type.unwrap_or_default(), body).map_err(|error| malformed(error.to_string()))?;
     let (mut fields, mut file) = (Map::new(), None);
     for part in &parts {
-        if part.file.is_some() {
-            if part.name == "file" {
+        if let Some(name) = &part.file {
+            // A browser sends a field in which nothing was chosen as an empty file without a name.
+            let chosen = !(name.is_empty() && part.data.is_empty());
+            if part.name == "file" && chosen {
                 let read = upload::text_of(part);
                 file = Some(json!({
-                    "name": part.file, "media_type": part.media_type,
+                    "name": name, "media_type": part.media_type,
                     "type": read.as_ref().map(|(kind, _)| kind), "text": read.as_ref().map(|(_, text)| text),
                 }));
             }

@@ -10,7 +10,6 @@
 #![allow(unsafe_code, reason = "asks where PostgreSQL's buffers lie")]
 
 use std::mem::replace;
-use std::ptr;
 
 use pgrx::pg_sys;
 
@@ -22,12 +21,18 @@ const PAGE_HEADER: usize = 28;
 /// What lies between the start of a row and the elements of a vector in its first column: the row's header and the vector's.
 const ROW_HEADER: usize = 32;
 
-/// The rows that a call site has seen, as offsets into the shared buffers.
-#[derive(Default)]
+/// The rows that a call site has seen. Places are offsets into the shared buffers, modulo 2⁶⁴.
 pub struct Course {
+    /// Where the shared buffers begin, and how long they are.
+    pool: *const u8,
+    size: usize,
     /// The elements of the last row.
     last: usize,
-    /// From the page before the last one to the last one, modulo 2⁶⁴.
+    /// Where the elements of the next row are expected, or nowhere.
+    next: usize,
+    /// From a row to the one below it, elements to elements.
+    step: usize,
+    /// From the page before the last one to the last one.
     jump: usize,
     /// Whether the jump before that was the same.
     steady: bool,
@@ -35,52 +40,97 @@ pub struct Course {
     first: usize,
 }
 
+/// No row begins there: pages begin with their header.
+const NOWHERE: usize = 0;
+
 impl Course {
-    /// The place where the elements of the row after this one are expected, or null.
-    #[inline(always)]
-    pub fn next<E>(&mut self, row: &[E]) -> *const E {
+    /// A course that begins.
+    pub fn new() -> Self {
         // SAFETY: both were set when the server started, and stay.
-        let (pool, pages) = unsafe { (pg_sys::BufferBlocks.cast_const().cast::<u8>(), pg_sys::NBuffers as usize) };
-        let place = row.as_ptr().addr().wrapping_sub(pool.addr());
-        if place >= pages * PAGE {
-            return ptr::null();
+        let (pool, pages) = unsafe { (pg_sys::BufferBlocks.cast_const().cast(), pg_sys::NBuffers as usize) };
+        Self::over(pool, pages * PAGE)
+    }
+
+    fn over(pool: *const u8, size: usize) -> Self {
+        Self { pool, size, last: NOWHERE, next: NOWHERE, step: 0, jump: 0, steady: false, first: 0 }
+    }
+
+    /// If the row comes where it was expected: the place of the elements of the next one. Asks for what lies before them.
+    #[inline(always)]
+    pub fn follow<E>(&mut self, row: &[E]) -> Option<*const E> {
+        let place = row.as_ptr().addr().wrapping_sub(self.pool.addr());
+        if place != self.next {
+            return None;
         }
-        match self.expect(place, size_of_val(row)) {
-            Some(next) if next < pages * PAGE => {
-                if next / PAGE != place / PAGE {
-                    kernels::prefetch(pool.wrapping_add(next - next % PAGE));
-                }
-                let next = pool.wrapping_add(next);
-                kernels::prefetch(next.wrapping_sub(ROW_HEADER));
-                next.cast()
-            }
-            _ => ptr::null(),
+        self.keep(place);
+        Some(self.ask(place))
+    }
+
+    /// The same for any row; its own place where nothing is known of the next one.
+    pub fn find<E>(&mut self, row: &[E]) -> *const E {
+        let place = row.as_ptr().addr().wrapping_sub(self.pool.addr());
+        self.note(place, size_of_val(row));
+        if self.next == NOWHERE { row.as_ptr() } else { self.ask(place) }
+    }
+
+    /// Takes note of a row.
+    fn note(&mut self, place: usize, bytes: usize) {
+        if place == self.next { self.keep(place) } else { self.search(place, bytes) }
+    }
+
+    /// Asks for what lies before the elements of the next row, and tells where they are.
+    #[inline(always)]
+    fn ask<E>(&self, place: usize) -> *const E {
+        let elements = self.pool.wrapping_add(self.next);
+        if (self.next ^ place) >= PAGE {
+            kernels::prefetch(elements.wrapping_sub(self.next % PAGE));
+        }
+        kernels::prefetch(elements.wrapping_sub(ROW_HEADER));
+        elements.cast()
+    }
+
+    /// Takes note of the row that was expected.
+    #[inline(always)]
+    fn keep(&mut self, place: usize) {
+        self.last = place;
+        self.next = self.after(place);
+    }
+
+    /// The place after one from which the course goes on as before: below it, or in the next page.
+    #[inline(always)]
+    fn after(&self, place: usize) -> usize {
+        let offset = place % PAGE;
+        if offset >= self.step + PAGE_HEADER {
+            place - self.step
+        } else if self.steady {
+            (place - offset).wrapping_add(self.jump).wrapping_add(self.first)
+        } else {
+            NOWHERE
         }
     }
 
-    /// Takes note of the row at `place` and tells where the next one should be.
-    #[inline(always)]
-    fn expect(&mut self, place: usize, bytes: usize) -> Option<usize> {
+    /// Finds out where the rows lie, from one that was not expected.
+    fn search(&mut self, place: usize, bytes: usize) {
+        self.next = NOWHERE;
+        if place >= self.size {
+            return;
+        }
         let page = place - place % PAGE;
         let last = replace(&mut self.last, place);
-        let step = if last / PAGE == place / PAGE {
+        self.step = if last / PAGE == place / PAGE {
             last.wrapping_sub(place)
         } else {
             let jump = page.wrapping_sub(last - last % PAGE);
             self.steady = replace(&mut self.jump, jump) == jump;
             self.first = place - page;
             if !self.steady {
-                return None;
+                return;
             }
             bytes + ROW_HEADER
         };
-        if !(bytes..PAGE).contains(&step) {
-            return None;
+        if (bytes..PAGE).contains(&self.step) {
+            self.next = self.after(place);
         }
-        if place - page >= step + PAGE_HEADER {
-            return Some(place - step);
-        }
-        self.steady.then(|| page.wrapping_add(self.jump).wrapping_add(self.first))
     }
 }
 
@@ -101,11 +151,15 @@ mod tests {
 
     /// How many rows of a scan come where they were expected, and how many guesses were wrong.
     fn guesses(places: &[usize], bytes: usize) -> (usize, usize) {
-        let mut course = Course::default();
-        let expected: Vec<_> = places.iter().map(|&place| course.expect(place, bytes)).collect();
+        let mut course = Course::over(std::ptr::null(), 100 * PAGE);
+        let mut expect = |&place| {
+            course.note(place, bytes);
+            course.next
+        };
+        let expected: Vec<_> = places.iter().map(&mut expect).collect();
         let pairs = || expected.iter().zip(&places[1..]);
-        let right = pairs().filter(|&(guess, place)| *guess == Some(*place)).count();
-        (right, pairs().filter(|(guess, _)| guess.is_some()).count() - right)
+        let right = pairs().filter(|(guess, place)| guess == place).count();
+        (right, pairs().filter(|&(&guess, _)| guess != NOWHERE).count() - right)
     }
 
     #[test]

@@ -19,12 +19,13 @@ use std::ptr::{self, NonNull};
 use std::slice;
 
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
-use pgrx::datum::{Datum, FromDatum};
+use pgrx::datum::{Datum, FromDatum, IntoDatum};
 use pgrx::nullable::Nullable;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
+use pgrx::wrappers::regtypein;
 use pgrx::{
     PgSqlErrorCode, function_name, pg_sys, set_varsize_4b, varatt_is_1b, varatt_is_1b_e, varatt_is_4b_u, vardata_any,
     varsize_4b, varsize_any_exhdr,
@@ -147,6 +148,46 @@ pub unsafe fn plain<'a, E: Element>(datum: pg_sys::Datum) -> Option<&'a [E]> {
     let varlena = datum.cast_mut_ptr::<pg_sys::varlena>();
     // SAFETY: the caller's promise; the form is checked before the elements are read.
     unsafe { if varatt_is_4b_u(varlena) { plain_elements(varlena) } else { None } }
+}
+
+/// The form of a plain vector of a certain number of dimensions.
+pub struct Form {
+    length: u32,
+    dimensions: u32,
+}
+
+impl Form {
+    /// Of vectors with elements `E`.
+    pub fn of<E: Element>(dimensions: usize) -> Self {
+        let mut header = Header { length: 0, dimensions: 0, unused: 0 };
+        // SAFETY: a plain varlena begins with its length word.
+        unsafe { set_varsize_4b(ptr::from_mut(&mut header).cast(), (HEADER + dimensions * E::BYTES) as i32) };
+        Self { length: header.length, dimensions: dimensions as u32 }
+    }
+
+    /// How many dimensions these vectors have.
+    #[inline(always)]
+    pub fn dimensions(&self) -> usize {
+        self.dimensions as usize
+    }
+
+    /// The elements of a vector if it has this form: [`plain`] in two comparisons. Neither panics nor calls Postgres.
+    ///
+    /// # Safety
+    /// `datum` is a non-null datum of the type whose elements are `E`, as the form's are, and lives as long as the result.
+    #[inline(always)]
+    pub unsafe fn elements<'a, E: Element>(&self, datum: pg_sys::Datum) -> Option<&'a [E]> {
+        let header = datum.cast_mut_ptr::<Header>().cast_const();
+        // SAFETY: a datum of these types is at least four bytes long, at any address while its form is not known. A length
+        // word that is equal to a plain one says that it is plain, so aligned, and as long as these elements are.
+        unsafe {
+            let length = (&raw const (*header).length).read_unaligned();
+            if length != self.length || u32::from((*header).dimensions) != self.dimensions {
+                return None;
+            }
+            Some(slice::from_raw_parts(header.add(1).cast::<E>(), self.dimensions()))
+        }
+    }
 }
 
 /// The two arguments of a call.
@@ -299,6 +340,16 @@ unsafe impl<E: Element> BoxRet for DenseBuf<E> {
     unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
         // SAFETY: as above.
         unsafe { fcinfo.return_raw_datum(self.header.as_ptr().into()) }
+    }
+}
+
+impl<E: Element> IntoDatum for DenseBuf<E> {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        Some(self.header.as_ptr().into())
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        regtypein(&format!("memory_profile.{}", E::KIND))
     }
 }
 

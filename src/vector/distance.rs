@@ -22,28 +22,28 @@ bind_pairs! {
     (f32, vector_l2_distance_wrapper, pg_finfo_vector_l2_distance_wrapper),
     (f16, halfvec_l2_distance_wrapper, pg_finfo_halfvec_l2_distance_wrapper) =>
     check_same, |a, b| double(kernels::best().l2_distance(a, b)),
-    |r| double(kernels::best().l2_distance_row(r.query, r.row, r.next))
+    |r| double(r.kernels.l2_distance_row(r.query, r.row, r.next))
 }
 
 bind_pairs! {
     (f32, vector_l2_squared_distance_wrapper, pg_finfo_vector_l2_squared_distance_wrapper),
     (f16, halfvec_l2_squared_distance_wrapper, pg_finfo_halfvec_l2_squared_distance_wrapper) =>
     check_same, |a, b| double(kernels::best().l2_squared(a, b)),
-    |r| double(kernels::best().l2_squared_row(r.query, r.row, r.next))
+    |r| double(r.kernels.l2_squared_row(r.query, r.row, r.next))
 }
 
 bind_pairs! {
     (f32, vector_inner_product_wrapper, pg_finfo_vector_inner_product_wrapper),
     (f16, halfvec_inner_product_wrapper, pg_finfo_halfvec_inner_product_wrapper) =>
     check_same, |a, b| double(kernels::best().dot(a, b)),
-    |r| double(kernels::best().dot_row(r.query, r.row, r.next))
+    |r| double(r.kernels.dot_row(r.query, r.row, r.next))
 }
 
 bind_pairs! {
     (f32, vector_negative_inner_product_wrapper, pg_finfo_vector_negative_inner_product_wrapper),
     (f16, halfvec_negative_inner_product_wrapper, pg_finfo_halfvec_negative_inner_product_wrapper) =>
     check_same, |a, b| double(-kernels::best().dot(a, b)),
-    |r| double(-kernels::best().dot_row(r.query, r.row, r.next))
+    |r| double(-r.kernels.dot_row(r.query, r.row, r.next))
 }
 
 // NaN if a vector has no length, so that such rows sort last.
@@ -51,7 +51,7 @@ bind_pairs! {
     (f32, vector_cosine_distance_wrapper, pg_finfo_vector_cosine_distance_wrapper),
     (f16, halfvec_cosine_distance_wrapper, pg_finfo_halfvec_cosine_distance_wrapper) =>
     check_same, |a, b| double(kernels::best().cosine_distance(a, b)),
-    |r| double(kernels::best().cosine_distance_row(r.query, r.squared, r.row, r.next))
+    |r| double(r.kernels.cosine_distance_row(r.query, r.squared, r.row, r.next))
 }
 
 // The angle between vectors of norm one, in half turns; unlike the cosine distance it obeys the triangle inequality.
@@ -59,14 +59,14 @@ bind_pairs! {
     (f32, vector_spherical_distance_wrapper, pg_finfo_vector_spherical_distance_wrapper),
     (f16, halfvec_spherical_distance_wrapper, pg_finfo_halfvec_spherical_distance_wrapper) =>
     check_same, |a, b| double(half_turns(kernels::best().dot(a, b))),
-    |r| double(half_turns(kernels::best().dot_row(r.query, r.row, r.next)))
+    |r| double(half_turns(r.kernels.dot_row(r.query, r.row, r.next)))
 }
 
 bind_pairs! {
     (f32, vector_l1_distance_wrapper, pg_finfo_vector_l1_distance_wrapper),
     (f16, halfvec_l1_distance_wrapper, pg_finfo_halfvec_l1_distance_wrapper) =>
     check_same, |a, b| double(kernels::best().l1(a, b)),
-    |r| double(kernels::best().l1_row(r.query, r.row, r.next))
+    |r| double(r.kernels.l1_row(r.query, r.row, r.next))
 }
 
 fn half_turns(cosine: f32) -> f64 {

@@ -32,8 +32,8 @@ mod text;
 
 use half::f16;
 
-pub use datum::{Dense, DenseBuf};
-use element::Element;
+pub use datum::{Dense, DenseBuf, plain};
+pub use element::Element;
 use fault::Fault;
 
 /// The most dimensions a vector can have, as in pgvector.

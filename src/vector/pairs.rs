@@ -22,14 +22,12 @@ macro_rules! bind_pairs {
     ($(($element:ty, $function:ident, $info:ident)),+ => $check:path, $compute:expr, $row:expr) => {
         $(
             $crate::vector::pairs::export!($function, $info, |call| {
+                let compute_row: fn($crate::vector::site::Row<$element>) -> pgrx::pg_sys::Datum = $row;
                 // SAFETY: the functions bound here are STRICT and declared with two arguments of the type whose elements are
                 // `$element`.
-                match unsafe { $crate::vector::site::row::<$element>(call) } {
-                    Some(row) => {
-                        let compute: fn($crate::vector::site::Row<$element>) -> pgrx::pg_sys::Datum = $row;
-                        compute(row)
-                    }
-                    None => $crate::vector::pairs::first_call::<$element>(call, $check, $compute),
+                match unsafe { $crate::vector::site::expected_row::<$element>(call) } {
+                    Some(row) => compute_row(row),
+                    None => $crate::vector::pairs::other_call::<$element>(call, $row, $check, $compute),
                 }
             });
         )+
@@ -90,16 +88,21 @@ pub(super) fn call<E: Element>(
     }
 }
 
-/// The same at a call site that [`site`] does not know yet, or has no use for.
-#[inline]
-pub(super) fn first_call<E: Element>(
+/// The same at a call site that keeps its query, for a row that was not expected where it lies, and at one that [`site`] does
+/// not know yet or has no use for. It stays a function of its own, so that the calls for expected rows save no registers for it.
+#[inline(never)]
+pub(super) fn other_call<E: Element>(
     call: pg_sys::FunctionCallInfo,
+    compute_row: impl Fn(site::Row<E>) -> pg_sys::Datum,
     check: impl Fn(&[E], &[E]) -> Result<(), Fault>,
     compute: impl Fn(&[E], &[E]) -> pg_sys::Datum,
 ) -> pg_sys::Datum {
     // SAFETY: as in `call`, and no other function shares their call sites; the frame owns nothing that an error would have
     // to free.
     unsafe {
+        if let Some(row) = site::any_row::<E>(call) {
+            return compute_row(row);
+        }
         if site::is_new(call) {
             pgrx::pgrx_extern_c_guard(|| site::prepare::<E>(call));
         }

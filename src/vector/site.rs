@@ -13,10 +13,11 @@
 
 use std::slice;
 
+use kernels::Kernels;
 use pgrx::pg_sys;
 
 use super::course::Course;
-use super::datum::{self, Dense};
+use super::datum::{self, Dense, Form};
 use super::element::Element;
 
 /// The kept query begins with a cache line: a load that straddles two counts twice, and the loads are what limits the kernels.
@@ -26,53 +27,92 @@ const CACHE_LINE: usize = 64;
 pub struct Site {
     /// The argument that does not change, if there is one.
     fixed: Option<Fixed>,
+    kernels: &'static Kernels,
     course: Course,
 }
 
 struct Fixed {
-    /// Which argument it is: 0 or 1.
-    argument: usize,
     datum: pg_sys::Datum,
     elements: *const f32,
-    dimensions: usize,
+    /// The form of rows that it can be compared with.
+    form: Form,
     squared: f32,
 }
 
 /// A query and one of the rows that it is compared with.
 pub struct Row<'a, E> {
+    /// What computes.
+    pub kernels: &'static Kernels,
     /// The query's elements.
     pub query: &'a [f32],
     /// The query's product with itself.
     pub squared: f32,
     /// The row's elements, as many as the query's.
     pub row: &'a [E],
-    /// Where the next row is expected; null if that is unknown.
+    /// Where the next row is expected; the row itself if that is unknown.
     pub next: *const E,
 }
 
-/// The query and the row of a call, if the query is known at its call site and the row lies plain in memory. Neither
-/// panics nor raises an error.
+/// The query and the row of a call, if the query is known at its call site and the second argument, as it is usually written,
+/// and the row lies plain in memory where it was expected. Neither panics nor raises an error.
 ///
 /// # Safety
 /// The function called is STRICT, declared with two arguments of the type whose elements are `E`, and leaves `fn_extra` to
 /// this module.
 #[inline(always)]
-pub unsafe fn row<'fcx, E: Element>(call: pg_sys::FunctionCallInfo) -> Option<Row<'fcx, E>> {
-    // SAFETY: `fn_extra` is null or was set by `prepare`, and the call has the site to itself. The elements were allocated
-    // with the site, and arguments outlive the call.
+pub unsafe fn expected_row<'fcx, E: Element>(call: pg_sys::FunctionCallInfo) -> Option<Row<'fcx, E>> {
+    // SAFETY: the caller's promise; a datum at the address of the query is the query.
     unsafe {
-        let site = (*call).flinfo.as_ref()?.fn_extra.cast::<Site>().as_mut()?;
+        let [row, query] = datum::pair(call);
+        let site = known(call)?;
         let fixed = site.fixed.as_ref()?;
-        let arguments = datum::pair(call);
-        if arguments[fixed.argument] != fixed.datum {
+        if query != fixed.datum {
             return None;
         }
-        let row = datum::plain::<E>(arguments[1 - fixed.argument])?;
-        if row.len() != fixed.dimensions {
-            return None;
-        }
-        let query = slice::from_raw_parts(fixed.elements, fixed.dimensions);
-        Some(Row { query, squared: fixed.squared, row, next: site.course.next(row) })
+        let row = fixed.form.elements::<E>(row)?;
+        let next = site.course.follow(row)?;
+        Some(fixed.row(site.kernels, row, next))
+    }
+}
+
+/// The same for a query that may be either argument, and a row that may lie anywhere.
+///
+/// # Safety
+/// As for [`expected_row`].
+pub unsafe fn any_row<'fcx, E: Element>(call: pg_sys::FunctionCallInfo) -> Option<Row<'fcx, E>> {
+    // SAFETY: the caller's promise; a datum at the address of the query is the query.
+    unsafe {
+        let [first, second] = datum::pair(call);
+        let site = known(call)?;
+        let fixed = site.fixed.as_ref()?;
+        let row = match fixed.datum {
+            datum if datum == second => first,
+            datum if datum == first => second,
+            _ => return None,
+        };
+        let row = fixed.form.elements::<E>(row)?;
+        let next = site.course.find(row);
+        Some(fixed.row(site.kernels, row, next))
+    }
+}
+
+/// What is kept for the site of a call, if it has been prepared.
+///
+/// # Safety
+/// As for [`expected_row`].
+#[inline(always)]
+unsafe fn known<'site>(call: pg_sys::FunctionCallInfo) -> Option<&'site mut Site> {
+    // SAFETY: `fn_extra` is null or was set by `prepare`, and the call has the site to itself.
+    unsafe { (*call).flinfo.as_ref()?.fn_extra.cast::<Site>().as_mut() }
+}
+
+impl Fixed {
+    /// The query with a row of its form.
+    #[inline(always)]
+    fn row<'a, E>(&self, kernels: &'static Kernels, row: &'a [E], next: *const E) -> Row<'a, E> {
+        // SAFETY: so many elements were allocated with the site, and no row outlives it.
+        let query = unsafe { slice::from_raw_parts(self.elements, self.form.dimensions()) };
+        Row { kernels, query, squared: self.squared, row, next }
     }
 }
 
@@ -95,6 +135,7 @@ pub unsafe fn prepare<E: Element>(call: pg_sys::FunctionCallInfo) {
     // SAFETY: the memory of a call site lives as long as the site; the allocations are as large as what is written.
     unsafe {
         let flinfo = (*call).flinfo;
+        let kernels = kernels::best();
         let fixed = fixed_argument(flinfo).map(|argument| {
             let datum = datum::pair(call)[argument];
             let vector = Dense::<E>::open(datum);
@@ -103,10 +144,11 @@ pub unsafe fn prepare<E: Element>(call: pg_sys::FunctionCallInfo) {
             let elements = storage.add(storage.align_offset(CACHE_LINE)).cast::<f32>();
             let query = slice::from_raw_parts_mut(elements, vector.len());
             E::widen_all(&vector, query);
-            Fixed { argument, datum, elements, dimensions: query.len(), squared: kernels::best().dot(query, query) }
+            let squared = kernels.dot(query, query);
+            Fixed { datum, elements, form: Form::of::<E>(query.len()), squared }
         });
         let site = pg_sys::MemoryContextAlloc((*flinfo).fn_mcxt, size_of::<Site>()).cast::<Site>();
-        site.write(Site { fixed, course: Course::default() });
+        site.write(Site { fixed, kernels, course: Course::new() });
         (*flinfo).fn_extra = site.cast();
     }
 }

@@ -19,8 +19,9 @@ use std::time::{Duration, Instant};
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, SignalWakeFlags};
 use pgrx::pg_sys::panic::ErrorReportable;
 use pgrx::prelude::*;
-use pgrx::spi::OwnedPreparedStatement;
+use pgrx::spi::{OwnedPreparedStatement, SpiClient};
 
+use crate::api::jsonb::StoredJsonb;
 use crate::gucs;
 
 /// How long the postmaster waits before it starts a worker again that failed.
@@ -28,6 +29,10 @@ const RESTART: Duration = Duration::from_secs(5);
 
 /// How often a worker that has nothing else to do expires and purges memories. Nothing depends on when.
 const MAINTENANCE: Duration = Duration::from_secs(60);
+
+/// The most jobs that a worker claims at once. The encoder leaves nothing else in the processor's caches, so with all of their
+/// texts encoded together everything else is fetched again once for all of them; another worker can have none of them meanwhile.
+const MAX_CLAIMED: usize = 8;
 
 /// How long a job worker that is busy lets those wait who listen.
 const TELLING: Duration = Duration::from_millis(100);
@@ -147,12 +152,47 @@ fn reload_settings() {
     }
 }
 
-/// The subject of a job, and the job.
-type Job = (pgrx::Uuid, pgrx::Uuid);
+/// A job that was claimed, with its subject.
+#[derive(Clone, Copy)]
+struct Claimed {
+    key: pgrx::Uuid,
+    job: pgrx::Uuid,
+}
 
 thread_local! {
-    /// The statement that is executed for every job: to plan it takes longer than to claim one.
-    static NEXT_JOB: OnceCell<OwnedPreparedStatement> = const { OnceCell::new() };
+    /// The statements that are executed for every job: to plan one takes longer than to claim a job.
+    static STATEMENTS: OnceCell<Statements> = const { OnceCell::new() };
+}
+
+struct Statements {
+    claim: OwnedPreparedStatement,
+    read: OwnedPreparedStatement,
+    run: OwnedPreparedStatement,
+}
+
+impl Statements {
+    fn prepare(client: &SpiClient<'_>) -> Self {
+        let prepare = |query: &str, types: &[PgBuiltInOids]| {
+            let types: Vec<PgOid> = types.iter().map(|oid| (*oid).into()).collect();
+            client.prepare_mut(query, &types).unwrap_or_report().keep()
+        };
+        use pg_sys::BuiltinOid::{INT4OID, JSONBOID, UUIDARRAYOID, UUIDOID};
+        Statements {
+            claim: prepare("select key, job_id from memory_profile._job_claim($1)", &[INT4OID]),
+            read: prepare("select found_in_text from memory_profile._job_read($1, $2)", &[UUIDARRAYOID, UUIDARRAYOID]),
+            run: prepare("select memory_profile._job_run($1, $2, $3)", &[UUIDOID, UUIDOID, JSONBOID]),
+        }
+    }
+}
+
+/// Executes within a transaction, with the statements at hand.
+fn with_statements<T>(work: impl FnOnce(&mut SpiClient<'_>, &Statements) -> T) -> T {
+    Spi::connect_mut(|client| {
+        STATEMENTS.with(|statements| {
+            let statements = statements.get_or_init(|| Statements::prepare(client));
+            work(client, statements)
+        })
+    })
 }
 
 /// Tells those who listen what other sessions have written, if it is time.
@@ -168,45 +208,67 @@ fn notify(notified: &mut Option<Instant>) {
 }
 
 /// Runs the jobs that are due, until there is none or the process is told to end: what it has claimed by then, it runs.
+/// It claims few at first and more as long as there are more, so that several workers share what is little.
 fn run_jobs(begun: &mut bool) {
-    let mut claimed = None;
     let mut notified = None;
-    loop {
+    let mut room = 1;
+    while !is_told_to_end() {
         notify(&mut notified);
-        let (begins, claims) = (!*begun, !is_told_to_end());
-        if claimed.is_none() && !claims {
+        let begins = !*begun;
+        let Some(claimed) = BackgroundWorker::transaction(move || is_installed().then(|| claim(begins, room))) else {
+            return;
+        };
+        *begun = true;
+        if claimed.is_empty() {
             return;
         }
-        let next = BackgroundWorker::transaction(move || is_installed().then(|| next_job(begins, claimed, claims)));
-        *begun |= next.is_some();
-        claimed = next.flatten();
-        if claimed.is_none() {
-            return;
+        room = if claimed.len() == room { (room * 2).min(MAX_CLAIMED) } else { claimed.len() };
+        let jobs = claimed.clone();
+        let found = BackgroundWorker::transaction(move || is_installed().then(|| read(&jobs)));
+        for (job, found) in claimed.into_iter().zip(found.into_iter().flatten()) {
+            notify(&mut notified);
+            BackgroundWorker::transaction(move || {
+                if is_installed() {
+                    run(job, found);
+                }
+            });
         }
     }
 }
 
-/// Runs the job that was claimed last, and claims another one.
-fn next_job(begins: bool, claimed: Option<Job>, claims: bool) -> Option<Job> {
+/// Claims jobs, at most so many.
+fn claim(begins: bool, room: usize) -> Vec<Claimed> {
     if begins {
         call("select memory_profile._job_worker_begin()", &[]);
         // What a crash of the machine takes back of a job is done again, whole: nobody has to wait for the disk, and while
         // one waited, the subject would be locked.
         call("select pg_catalog.set_config('synchronous_commit', 'off', false)", &[]);
     }
-    Spi::connect_mut(|client| {
-        NEXT_JOB.with(|statement| {
-            let statement = statement.get_or_init(|| {
-                let query = "select key, job_id from memory_profile._job_next($1, $2, $3)";
-                let (uuid, bool) = (PgBuiltInOids::UUIDOID.into(), PgBuiltInOids::BOOLOID.into());
-                client.prepare_mut(query, &[uuid, uuid, bool]).unwrap_or_report().keep()
-            });
-            let (key, job) = claimed.unzip();
-            let next = client.update(statement, Some(1), &[key.into(), job.into(), claims.into()]).unwrap_or_report();
-            let (key, job) = next.first().get_two::<pgrx::Uuid, pgrx::Uuid>().unwrap_or_report();
-            key.zip(job)
+    with_statements(|client, statements| {
+        let rows = client.update(&statements.claim, None, &[(room as i32).into()]).unwrap_or_report();
+        rows.filter_map(|row| {
+            let (key, job) = (row.get(1).unwrap_or_report(), row.get(2).unwrap_or_report());
+            Some(Claimed { key: key?, job: job? })
         })
+        .collect()
     })
+}
+
+/// What the texts of claimed jobs say, in their order; what is new of it is encoded.
+fn read(claimed: &[Claimed]) -> Vec<Option<StoredJsonb>> {
+    let (keys, jobs): (Vec<_>, Vec<_>) = claimed.iter().map(|claimed| (claimed.key, claimed.job)).unzip();
+    with_statements(|client, statements| {
+        let rows = client.update(&statements.read, None, &[keys.into(), jobs.into()]).unwrap_or_report();
+        rows.map(|row| row.get(1).unwrap_or_report()).collect()
+    })
+}
+
+/// Runs a claimed job, of which this was found in its text.
+fn run(claimed: Claimed, found: Option<StoredJsonb>) {
+    with_statements(|client, statements| {
+        let arguments = [claimed.key.into(), claimed.job.into(), found.into()];
+        client.update(&statements.run, Some(1), &arguments).unwrap_or_report();
+    });
 }
 
 /// Whether the database has the extension, by a probe that costs no plan.

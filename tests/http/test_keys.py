@@ -57,6 +57,12 @@ class LimitedToSubjects(unittest.TestCase):
         self.assertEqual(call("POST", f"/v1/profile/{self.other}", {"data": "x"}, key=self.key)[0], 403)
         self.assertEqual(call("DELETE", f"/v1/profile/{self.other}", key=self.key)[0], 403)
 
+    def test_settings_are_those_of_the_whole_project(self):
+        before = call("GET", "/v3/settings", key=self.key)
+        status, body = call("PATCH", "/v3/settings", {"filterPrompt": "Note nothing."}, key=self.key)
+        self.assertEqual((status, body["error"]), (403, "Forbidden"))
+        self.assertEqual(call("GET", "/v3/settings", key=self.key), before)
+
 
 class Scopes(unittest.TestCase):
     """What a key may not do through one API it may not do through another."""

@@ -57,6 +57,17 @@ class Strict(Case):
 
 
 class Documents(Case):
+    def test_an_upload_without_a_file(self):
+        """A form as browsers send it when nothing was chosen, one without the field, and no form at all."""
+        nothing = 'Content-Disposition: form-data; name="file"; filename=""\r\nContent-Type: application/octet-stream\r\n\r\n\r\n'
+        field = f'Content-Disposition: form-data; name="containerTag"\r\n\r\n{self.tag}\r\n'
+        form = {"Content-Type": "multipart/form-data; boundary=b"}
+        for parts, headers in ((nothing, form), (field, form), (field + "--b\r\n" + nothing, form), (nothing, {})):
+            body = f"--b\r\n{parts}--b--\r\n".encode()
+            status, answer = call("POST", "/v3/documents/file", body, headers=headers)
+            self.assertEqual((status, type(answer.get("error"))), (400, str), answer)
+        self.assertEqual(call("POST", "/v4/profile", {"containerTag": self.tag})[0], 404)
+
     def test_batch_list_and_bulk_delete(self):
         added = self.client.documents.batch_add(
             container_tag=self.tag,

@@ -156,6 +156,21 @@ test_bad_answers() {
   done
 }
 
+# The rules that read instead are those of the project's language.
+test_bad_answers_in_german() {
+  sql -c "SELECT memory_profile.project_configure('{\"language\": \"de\"}')" >/dev/null
+  learn german 'Ich heiße Jonas und wohne in Köln. Ich mag keinen Kaffee. #prose'
+  settles german 'done'
+  check 'the job of a German text says so' grep -q 'built-in extractor read this instead' <(job german result)
+  same 'the rules for German read it' 'Jonas mag keinen Kaffee,Jonas wohnt in Köln' \
+    "$(sql -Atc "SELECT string_agg(memory, ',' ORDER BY memory) FROM memory_profile.memory_list('german') WHERE kind <> 'profile_field'")"
+  same 'and find the name' Jonas "$(sql -Atc "SELECT memory_profile.profile_get('german') ->> 'name'")"
+  sql -c "SELECT memory_profile.project_configure('{\"language\": null}')" >/dev/null
+  learn german-no-more 'Ich wohne in Köln. I live in Rome. #prose'
+  settles german-no-more 'done'
+  same 'without the setting those for English do' 1 "$(remembers german-no-more 'User lives in Rome')"
+}
+
 test_poison() {
   learn_with_attempts poison 'Nobody can answer this. #500x2' 2
   local number
@@ -369,6 +384,7 @@ test_large_document
 test_overload
 test_passing_failures
 test_bad_answers
+test_bad_answers_in_german
 test_poison
 test_no_answer_at_all
 test_summaries

@@ -13,17 +13,18 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
 /// Rows of the first band: enough for a filter that discards nine of ten, and small enough to be kept at no cost.
-const FIRST_LIMIT: usize = 512;
+const FIRST_LIMIT: usize = 256;
 /// Rows of the widest band; sixteen bytes each.
 const LAST_LIMIT: usize = 1 << 20;
-/// Rows that nearer bounds are computed for. They spare some rows a look into the table, which is worth that much time.
-const FINE_LIMIT: usize = 256;
-/// Rows that are known in advance.
-const AHEAD: usize = 8;
+/// Rows that are known in advance: at first, and later.
+const AHEAD: [usize; 2] = [8, 4];
 /// How much wider each band is than the one before.
 const GROWTH: usize = 16;
 
-/// A row and its place in the order, as one number: bound, block, offset.
+/// Above these bits of a row's number stands what the search notes of it, which does not make it another row.
+pub(crate) const NOTE_SHIFT: u32 = 48;
+
+/// A row and its place in the order, as one number: bound, note, block, offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Candidate(u128);
 
@@ -38,6 +39,11 @@ impl Candidate {
 
     fn bound(self) -> f32 {
         from_sortable((self.0 >> 64) as u32)
+    }
+
+    /// The place of the row whatever is noted of it.
+    fn unnoted(self) -> Self {
+        Self::new(self.bound(), self.row() & ((1 << NOTE_SHIFT) - 1))
     }
 }
 
@@ -73,8 +79,6 @@ pub struct Band {
     /// The bound of `cut`, or NaN: a bound that is above it need not be looked at closer.
     threshold: f32,
     kept: Vec<Candidate>,
-    /// Nearer bounds of all that is kept, as long as they are few.
-    fine: Vec<f32>,
     heap: BinaryHeap<Reverse<Candidate>>,
     /// The next ones of the heap, the nearest last.
     ahead: Vec<Candidate>,
@@ -92,8 +96,7 @@ impl Band {
             floor: None,
             cut: None,
             threshold: f32::NAN,
-            kept: Vec::new(),
-            fine: Vec::new(),
+            kept: Vec::with_capacity(FIRST_LIMIT),
             heap: BinaryHeap::new(),
             ahead: Vec::new(),
             last: None,
@@ -122,7 +125,6 @@ impl Band {
         if self.is_cut() {
             self.cut = None;
             self.kept.clear();
-            self.fine.clear();
         }
         self.threshold = f32::NAN;
         self.aside.get_or_insert_default();
@@ -168,28 +170,11 @@ impl Band {
         bound.partial_cmp(&self.threshold) != Some(Ordering::Greater)
     }
 
-    /// Whether nearer bounds are of use: bands are told apart by bounds of one kind, so these serve where one is enough.
-    pub fn wants_fine(&self) -> bool {
-        self.kept.len() == self.fine.len()
-            && self.kept.len() < FINE_LIMIT
-            && self.floor.is_none()
-            && self.cut.is_none()
-            && self.aside.is_none()
-    }
-
-    /// Offers a row with a nearer bound beside the other.
-    pub fn offer_fine(&mut self, bound: f32, fine: f32, row: u64) {
-        let count = self.kept.len();
-        self.offer(bound, row);
-        if self.kept.len() > count {
-            self.fine.push(fine.max(bound));
-        }
-    }
-
     /// Offers a row.
     pub fn offer(&mut self, bound: f32, row: u64) {
         let candidate = Candidate::new(bound, row);
-        if self.floor.is_some_and(|floor| candidate <= floor) {
+        // What an earlier band has given out may lie in a list by now.
+        if self.floor.is_some_and(|floor| candidate.unnoted() <= floor) {
             return;
         }
         if self.cut.is_some_and(|cut| candidate >= cut) {
@@ -222,12 +207,6 @@ impl Band {
         if self.kept.len() > self.limit {
             self.narrow();
         }
-        if self.fine.len() == self.kept.len() {
-            for (candidate, &fine) in self.kept.iter_mut().zip(&self.fine) {
-                *candidate = Candidate::new(fine, candidate.row());
-            }
-        }
-        self.fine.clear();
         self.heap = BinaryHeap::from(std::mem::take(&mut self.kept).into_iter().map(Reverse).collect::<Vec<_>>());
     }
 
@@ -242,9 +221,10 @@ impl Band {
     }
 
     fn look_ahead(&mut self, expect: impl FnOnce(&[u64])) {
-        let (mut rows, mut count) = ([0; AHEAD], 0);
+        let (mut rows, mut count) = ([0; AHEAD[0]], 0);
         let mut last = self.last;
-        while count < AHEAD {
+        let wanted = AHEAD[usize::from(last.is_some())];
+        while count < wanted {
             match self.heap.pop() {
                 Some(Reverse(candidate)) if last == Some(candidate) => {}
                 Some(Reverse(candidate)) => {
@@ -270,7 +250,7 @@ impl Band {
         if !self.is_cut() {
             return false;
         }
-        self.floor = self.last;
+        self.floor = self.last.map(Candidate::unnoted);
         self.cut = None;
         self.threshold = f32::NAN;
         self.limit = (self.limit * GROWTH).min(LAST_LIMIT);

@@ -1,8 +1,9 @@
 //! Codes of vectors, and bounds on distances from them.
 //!
 //! A vector x is stored as int8 codes c and a scale s, so that x = s·c + r with a small residual r whose norm ρ is stored
-//! too. The query is coded the same way, q = t·d + e with |e| = ε. The dot product I = Σ cᵢ·dᵢ is an exact integer, and
-//! Cauchy and Schwarz bound what the codes left out:
+//! too. The query is coded the same way, but in 16 bits, q = t·d + e with |e| = ε: it is one, and what its code leaves out
+//! would come on top of what every other leaves out. The dot product I = Σ cᵢ·dᵢ is an exact integer, and Cauchy and Schwarz
+//! bound what the codes left out:
 //!
 //! ⟨q, x⟩ = t·s·I + ⟨e, s·c⟩ + ⟨q, r⟩ ≤ t·s·I + ε·|s·c| + |q|·ρ
 //!
@@ -132,6 +133,23 @@ impl Coded {
         let norm = scale * f64::from(kernels.dot_i8(codes, codes)).sqrt();
         Some(Self { scale, norm, residual })
     }
+
+    /// Codes a query with as many bits as leave the dot product with any code an i32.
+    fn wide(q: &[f32], norm: f64) -> (Vec<i16>, Option<Self>) {
+        let largest = q.iter().fold(0.0, |largest: f32, x| largest.max(x.abs()));
+        if !(SMALLEST_NORM..=LARGEST_NORM).contains(&norm) || largest < f32::MIN_POSITIVE {
+            return (vec![0; q.len()], None);
+        }
+        let steps = (i32::MAX / (128 * q.len() as i32)).min(i32::from(i16::MAX)) as f32;
+        let (scale, inverse) = (f64::from(largest) / f64::from(steps), steps / largest);
+        // Adding it leaves an integer in the lowest bits of a small number, rounded.
+        const ROUNDER: f32 = (3 << 22) as f32;
+        let code = |x: f32| ((x * inverse + ROUNDER).to_bits() as i32).wrapping_sub(ROUNDER.to_bits() as i32) as i16;
+        let codes: Vec<i16> = q.iter().map(|&x| code(x)).collect();
+        let residual = norm_of(q.len(), |i| f64::from(q[i]) - scale * f64::from(codes[i]));
+        let norm = scale * norm_of(q.len(), |i| f64::from(codes[i]));
+        (codes, Some(Self { scale, norm, residual }))
+    }
 }
 
 /// The norm of the vector with these elements, summed in several parts that do not wait for each other.
@@ -154,18 +172,7 @@ fn norm_of(len: usize, element: impl Fn(usize) -> f64) -> f64 {
 pub struct Query {
     metric: Metric,
     norm: f32,
-    codes: Vec<i8>,
-    bound: Bound,
-    sums: Vec<i32>,
-    fine: Option<Fine>,
-}
-
-/// What the codes of a query have left out, coded again: bounds with it are nearer by half, and take twice the time.
-#[derive(Debug, Clone)]
-struct Fine {
-    codes: Vec<i8>,
-    /// How much one step of these codes is in steps of the others.
-    step: f64,
+    codes: Vec<i16>,
     bound: Bound,
     sums: Vec<i32>,
 }
@@ -214,41 +221,18 @@ impl Bound {
     }
 }
 
-impl Fine {
-    fn new(kernels: &Kernels, metric: Metric, q: &[f32], norm: f64, codes: &[i8], scale: f64) -> Option<Self> {
-        let left = |i: usize| f64::from(q[i]) - scale * f64::from(codes[i]);
-        let rest: Vec<f32> = (0..q.len()).map(|i| left(i) as f32).collect();
-        let mut finer = vec![0; q.len()];
-        let step = f64::from(kernels.quantize(&rest, &mut finer));
-        if step == 0.0 {
-            return None;
-        }
-        let part = |i: usize| step * f64::from(finer[i]);
-        let held = norm_of(q.len(), |i| scale * f64::from(codes[i]) + part(i));
-        let residual = norm_of(q.len(), |i| left(i) - part(i));
-        let coded = Coded { scale, norm: held, residual };
-        let bound = Bound::new(metric, q.len() as f64, norm, &coded);
-        Some(Self { codes: finer, step: step / scale, bound, sums: Vec::new() })
-    }
-}
-
 impl Query {
     /// Prepares a vector for comparisons.
     pub fn new(kernels: &Kernels, metric: Metric, q: &[f32]) -> Self {
-        let mut codes = vec![0; q.len()];
         let norm = kernels.norm(q);
-        let (bound, fine) = match (metric, Coded::new(kernels, q, norm, &mut codes)) {
-            (Metric::Cosine, None) if norm == 0.0 => (Bound::Nothing, None),
-            (Metric::InnerProduct, None) if norm == 0.0 => {
-                (Bound::InnerProduct { slope: 0.0, residual: 0.0, norm: 0.0 }, None)
-            }
-            (_, None) => (Bound::Open, None),
-            (_, Some(coded)) => {
-                let fine = Fine::new(kernels, metric, q, norm, &codes, coded.scale);
-                (Bound::new(metric, q.len() as f64, norm, &coded), fine)
-            }
+        let (codes, coded) = Coded::wide(q, norm);
+        let bound = match (metric, coded) {
+            (Metric::Cosine, None) if norm == 0.0 => Bound::Nothing,
+            (Metric::InnerProduct, None) if norm == 0.0 => Bound::InnerProduct { slope: 0.0, residual: 0.0, norm: 0.0 },
+            (_, None) => Bound::Open,
+            (_, Some(coded)) => Bound::new(metric, q.len() as f64, norm, &coded),
         };
-        Self { metric, norm: norm as f32, codes, bound, sums: Vec::new(), fine }
+        Self { metric, norm: norm as f32, codes, bound, sums: Vec::new() }
     }
 
     /// Dimensions.
@@ -274,6 +258,21 @@ impl Query {
         }
     }
 
+    /// How much less than the distance the bound of a leaf's first entry is, but for what little the codes err.
+    pub(crate) fn slack(&self, leaf: &Leaf<'_>) -> f32 {
+        if leaf.is_empty() {
+            return 0.0;
+        }
+        let factor = |k| leaf.factor(0, k);
+        let slack = match self.bound {
+            Bound::Cosine { base, weight, .. } => 1.0 - base + factor(1) * weight,
+            Bound::InnerProduct { residual, norm, .. } => factor(1) * residual + factor(2) * norm,
+            Bound::L2 { residual, .. } => factor(1) + residual as f32,
+            Bound::Nothing | Bound::Open => 0.0,
+        };
+        if slack.is_finite() { slack } else { 0.0 }
+    }
+
     /// Writes for every entry of a leaf of this dimension a number that its distance is not below; NaN where the distance
     /// is NaN.
     pub fn bounds(&mut self, kernels: &Kernels, leaf: &Leaf<'_>, out: &mut Vec<f32>) {
@@ -283,27 +282,16 @@ impl Query {
             Bound::Open => out.resize(leaf.len(), f32::NEG_INFINITY),
             bound => {
                 self.sums.resize(leaf.len(), 0);
-                kernels.dot_i8_many(&self.codes, leaf.codes(), &mut self.sums);
-                bound.write(leaf, out, self.sums.iter().map(|&sum| f64::from(sum)));
+                kernels.dot_wide_many(&self.codes, leaf.codes(), &mut self.sums);
+                bound.write(leaf, out, &self.sums);
             }
-        }
-    }
-
-    /// Writes nearer bounds for the leaf that [`Query::bounds`] was called for last; nothing if there are none.
-    pub fn fine_bounds(&mut self, kernels: &Kernels, leaf: &Leaf<'_>, out: &mut Vec<f32>) {
-        out.clear();
-        if let Some(Fine { codes, step, bound, sums }) = &mut self.fine {
-            sums.resize(leaf.len(), 0);
-            kernels.dot_i8_many(codes, leaf.codes(), sums);
-            let both = self.sums.iter().zip(sums.iter());
-            bound.write(leaf, out, both.map(|(&sum, &fine)| f64::from(sum) + *step * f64::from(fine)));
         }
     }
 }
 
 impl Bound {
     #[inline(always)]
-    fn write(self, leaf: &Leaf<'_>, out: &mut Vec<f32>, sums: impl Iterator<Item = f64>) {
+    fn write(self, leaf: &Leaf<'_>, out: &mut Vec<f32>, sums: &[i32]) {
         match self {
             Self::Cosine { base, slope, weight } => each(leaf, out, sums, |sum, place: &Place<2>| {
                 base - sum as f32 * (slope * place.factor(0)) - place.factor(1) * weight
@@ -314,7 +302,7 @@ impl Bound {
             }),
             Self::L2 { square, slope, residual, shrink } => each(leaf, out, sums, |sum, place: &Place<3>| {
                 let norm = f64::from(place.factor(2));
-                let product = sum * slope * f64::from(place.factor(0));
+                let product = f64::from(sum) * slope * f64::from(place.factor(0));
                 let far = square + norm * norm * (1.0 - 3e-7) - product;
                 let distance = (far.max(0.0).sqrt() - f64::from(place.factor(1)) - residual) * shrink;
                 (distance.max(0.0) as f32).next_down()
@@ -328,10 +316,10 @@ impl Bound {
 fn each<const FACTORS: usize>(
     leaf: &Leaf<'_>,
     out: &mut Vec<f32>,
-    sums: impl Iterator<Item = f64>,
-    bound: impl Fn(f64, &Place<FACTORS>) -> f32,
+    sums: &[i32],
+    bound: impl Fn(i32, &Place<FACTORS>) -> f32,
 ) {
-    out.extend(sums.zip(leaf.places::<FACTORS>()).map(|(sum, place)| {
+    out.extend(sums.iter().zip(leaf.places::<FACTORS>()).map(|(&sum, place)| {
         let bound = bound(sum, place);
         // A product of zero and infinity says nothing.
         if bound.is_nan() { f32::NEG_INFINITY } else { bound }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::band::sortable;
 use crate::key::{CLOSING, Space, list_of};
-use crate::reach::Reach;
+use crate::reach::{Found, Reach};
 
 /// A list, and whether it is closing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,7 +32,7 @@ pub(crate) struct Met {
 pub(crate) struct Frontier {
     /// Lists that were not read yet, the nearest last, and those that are closing after them.
     unread: Vec<Met>,
-    /// All lists, in order, as they were when they were looked at last.
+    /// All lists, as they were when they were looked at last.
     all: Vec<List>,
     /// The lists that were read, in the order in which that happened.
     read: Vec<Met>,
@@ -77,7 +77,6 @@ impl Frontier {
         self.reach = Reach::new(squares.into_iter());
         if self.all.is_empty() {
             self.all = self.unread.iter().map(|met| met.list).collect();
-            self.all.sort_unstable();
         }
     }
 
@@ -96,6 +95,7 @@ impl Frontier {
     /// Compares the lists with those that there are now, and says whether rows may have moved; then all are unread. They
     /// have to be met again in either case, and [`Frontier::seen`] tells which of them are new.
     pub(crate) fn compare(&mut self, mut now: Vec<List>) -> Change {
+        self.all.sort_unstable();
         now.sort_unstable();
         now.dedup();
         if now == self.all {
@@ -119,14 +119,13 @@ impl Frontier {
         self.unread.retain(|Met { list, .. }| unread.contains(list) || before.binary_search(list).is_err());
     }
 
-    /// How much further than the nearest list the one is that was read at a place.
-    pub(crate) fn gap(&self, place: usize) -> Option<f32> {
-        self.read.get(place).map(|met| met.square - self.nearest)
-    }
-
-    /// How many lists must have been read; see [`Reach::lists_needed`].
-    pub(crate) fn needed(&mut self, square: f32, found: &[f32], missing: f32) -> usize {
-        self.reach.lists_needed(self.read.len(), square, found, missing)
+    /// How many lists must have been read, if `tally` says how many rows were found in the one that was read at a place; see
+    /// [`Reach::lists_needed`].
+    pub(crate) fn needed(&mut self, square: f32, tally: &[u32], missing: f32) -> usize {
+        let found = self.read.iter().zip(tally).filter(|&(_, &rows)| rows > 0);
+        let found: Vec<Found> =
+            found.map(|(met, &rows)| Found { gap: met.square - self.nearest, rows: rows as f32 }).collect();
+        self.reach.lists_needed(self.read.len(), square, &found, missing)
     }
 }
 

@@ -9,55 +9,63 @@
 //! |x − c|² = |q − c|² + r² + 2·r·⟨u, q − c⟩, where u is the direction from q to x.
 //!
 //! In a direction that has nothing to do with the centroids, what tells list i from the nearest one is the gap between their
-//! squared distances from q, against noise of a normal distribution whose deviation is proportional to r. So list i is taken
-//! to hold a part of the neighbours that is proportional to
+//! squared distances from q, against noise whose deviation is proportional to r. So list i holds a part of the neighbours
+//! that is proportional to
 //!
-//! wᵢ = Φ((|q − c₁|² − |q − cᵢ|²) / σ),  σ = s · 2·r·√(variance / mean)
+//! wᵢ = tail((|q − cᵢ|² − |q − c₁|²) / (s·σ)),  σ = 2·r·√(variance / mean)
 //!
 //! where mean and variance are those of |q − c|² over all lists; the number of dimensions that count follows from them.
 //!
-//! The factor s is not one: neighbours that share a topic with the query lie in the direction of their centroid (s below
-//! one), and the structureless lie anywhere (s above). It is found while the search goes on. Each of [`SPREADS`] gives the
-//! rows that were found so far a likelihood, by the lists that they are from; their mean with these weights is the
-//! forecast. Measured on 200,000 vectors of 384 dimensions: where every topic has a hundred rows, six of two hundred lists are
-//! read; where it has ten, sixteen; and of random vectors all but a few.
+//! The factor s is not one, and it is not the same for all neighbours: those that share a topic with the query lie in the
+//! direction of its centroid (s below one), and beyond them come the structureless, which lie anywhere (s above). So the
+//! neighbours are taken for a mixture of [`SPREADS`], and what each has contributed is estimated while the search goes on,
+//! from the lists that the rows found so far are from, by expectation and maximization. A spread of which a tenth of the
+//! lists were read has ten rows for each that was found. [`PRIOR`] rows of each spread are taken to be found beforehand: who
+//! has found ten rows close together has seen no sign of others, which is not yet a proof that there are none.
 //!
 //! Distances on the sphere stand for cosines, and for inner products relative to the greatest norm that was met.
 
-use std::sync::LazyLock;
-
-/// What s may be.
-const SPREADS: [f32; 6] = [0.35, 0.5, 0.7, 1.0, 1.4, 2.0];
-/// Steps of the table of the normal distribution, for one deviation and in all.
-const STEPS: f32 = 16.0;
-const TABLE: usize = 96;
+/// What s may be, from step to step by the root of two.
+const SPREADS: [f32; COUNT] = [0.354, 0.5, 0.707, 1.0, 1.414, 2.0];
+const COUNT: usize = 6;
+/// Rows of each spread that are taken to be found beforehand. With fewer, searches that find no sign of further rows stop
+/// too soon; with more, those that have found all go on.
+const PRIOR: f32 = 0.008;
+/// Steps of the estimate, which is good enough before it has converged.
+const ROUNDS: usize = 60;
 /// Added to r², in parts of the mean: what bounds leave open.
 const LEFT_OPEN: f32 = 0.005;
-/// A spread that is less likely is not looked at.
-const UNLIKELY: f32 = 1e-4;
+/// How many deviations the tail reaches.
+const END: f32 = 5.0;
+/// Parts of a sum that do not wait for each other.
+const LANES: usize = 8;
 
-/// The upper tail of the normal distribution.
-static TAIL: LazyLock<[f32; TABLE + 2]> = LazyLock::new(|| {
-    // Sums the density from the far end, by the trapezoidal rule in steps a sixteenth of the table's.
-    let fine = f64::from(STEPS) * 16.0;
-    let density = |z: f64| (-z * z / 2.0).exp() / std::f64::consts::TAU.sqrt();
-    let mut tail = [0.0; TABLE + 2];
-    let mut sum = 0.0;
-    for i in (0..TABLE).rev() {
-        for j in (0..16).rev() {
-            let z = (i * 16 + j) as f64 / fine;
-            sum += (density(z) + density(z + 1.0 / fine)) / 2.0 / fine;
+/// Twice the upper tail of the normal distribution, as far as it matters: so it costs five multiplications.
+#[inline(always)]
+fn tail(z: f32) -> f32 {
+    let left = (1.0 - z / END).max(0.0);
+    let square = left * left;
+    square * square * square
+}
+
+/// The tails of all gaps, in ascending order, at so many deviations for each unit.
+fn sum(gaps: &[f32], step: f32) -> f32 {
+    let near = &gaps[..gaps.partition_point(|&gap| gap * step < END)];
+    let (chunks, rest) = near.as_chunks::<LANES>();
+    let mut parts = [0.0; LANES];
+    for chunk in chunks {
+        for (part, &gap) in parts.iter_mut().zip(chunk) {
+            *part += tail(gap * step);
         }
-        tail[i] = sum as f32;
     }
-    tail
-});
+    parts.iter().sum::<f32>() + rest.iter().map(|&gap| tail(gap * step)).sum::<f32>()
+}
 
-#[inline]
-fn upper_tail(z: f32) -> f32 {
-    let at = (z * STEPS).clamp(0.0, TABLE as f32);
-    let (place, part) = (at as usize, at.fract());
-    TAIL[place] + (TAIL[place + 1] - TAIL[place]) * part
+/// Lists at the same gap that were read, and the rows that were found there.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Found {
+    pub(crate) gap: f32,
+    pub(crate) rows: f32,
 }
 
 /// The lists of a search, as far as a forecast needs to know them.
@@ -70,7 +78,8 @@ pub(crate) struct Reach {
     noise: f32,
     /// Whether nothing is known.
     blind: bool,
-    parts: Vec<f32>,
+    /// How likely the spreads are where rows were found.
+    tails: Vec<[f32; COUNT]>,
 }
 
 impl Reach {
@@ -84,18 +93,12 @@ impl Reach {
         gaps.iter_mut().for_each(|gap| *gap -= nearest);
         let noise = 2.0 * (variance / mean).sqrt();
         let blind = !noise.is_finite() || mean <= 0.0;
-        Self { gaps, mean, noise, blind, parts: Vec::new() }
-    }
-
-    /// The gap of the list at a place.
-    #[cfg(test)]
-    pub(crate) fn gap(&self, place: usize) -> f32 {
-        self.gaps.get(place).copied().unwrap_or(0.0)
+        Self { gaps, mean, noise, blind, tails: Vec::new() }
     }
 
     /// How many lists must be read so that all others together hold no more than `missing` of the rows within a distance
-    /// whose square is given. `read` have been, and `found` are the gaps of the lists that such rows were found in.
-    pub(crate) fn lists_needed(&mut self, read: usize, square: f32, found: &[f32], missing: f32) -> usize {
+    /// whose square is given. `read` have been, and `found` says where such rows were found.
+    pub(crate) fn lists_needed(&mut self, read: usize, square: f32, found: &[Found], missing: f32) -> usize {
         let all = self.gaps.len();
         if square.is_nan() {
             // No row is nearer than another.
@@ -107,71 +110,108 @@ impl Reach {
         let deviation = self.noise * (square.max(0.0) + LEFT_OPEN * self.mean).sqrt();
         // A gap in steps of the deviation; where there is no deviation, nothing is far but what is farther.
         let steps = SPREADS.map(|spread| 1.0 / (spread * deviation).max(f32::MIN_POSITIVE));
-        let weight = |gap: f32, step: f32| upper_tail(gap * step).max(f32::MIN_POSITIVE);
-        let sum = |gaps: &[f32], step: f32| gaps.iter().map(|&gap| upper_tail(gap * step)).sum::<f32>();
-        let likelihoods = steps.map(|step| {
-            let known = sum(&self.gaps[..read], step).max(f32::MIN_POSITIVE);
-            found.iter().map(|&gap| (weight(gap, step) / known).ln()).sum::<f32>()
-        });
-        let best = likelihoods.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let odds = likelihoods.map(|likelihood| (likelihood - best).exp());
-        let total = odds.iter().sum::<f32>();
-        self.parts.clear();
-        self.parts.resize(all, 0.0);
-        for (step, odds) in steps.into_iter().zip(odds).filter(|&(_, odds)| odds > UNLIKELY * total) {
-            let share = odds / total / sum(&self.gaps, step).max(f32::MIN_POSITIVE);
-            for (part, &gap) in self.parts.iter_mut().zip(&self.gaps) {
-                *part += share * upper_tail(gap * step);
-            }
-        }
-        let mut left: f32 = self.parts[read..].iter().sum();
+        let (near, far) = self.gaps.split_at(read.min(all));
+        let known = steps.map(|step| sum(near, step).max(f32::MIN_POSITIVE));
+        self.tails.clear();
+        self.tails.extend(
+            found
+                .iter()
+                .map(|found| std::array::from_fn(|k| (tail(found.gap * steps[k]) / known[k]).max(f32::MIN_POSITIVE))),
+        );
+        let shares = estimate(found, &self.tails);
+        // Of each spread, rows in all lists for each that is in a list that was read.
+        let scales: [f32; COUNT] = std::array::from_fn(|k| shares[k] / known[k]);
+        let unread: f32 = (0..COUNT).map(|k| scales[k] * sum(far, steps[k])).sum();
+        let mut left = unread / (unread + shares.iter().sum::<f32>());
+        let scale = left / unread.max(f32::MIN_POSITIVE);
         let mut needed = read;
-        while needed < all && left > missing {
-            left -= self.parts[needed];
+        for &gap in far {
+            if left <= missing {
+                break;
+            }
+            left -= scale * (0..COUNT).map(|k| scales[k] * tail(gap * steps[k])).sum::<f32>();
             needed += 1;
         }
         needed
     }
 }
 
+/// The part that each spread has in the rows that were found, by how likely each is where they were.
+fn estimate(found: &[Found], tails: &[[f32; COUNT]]) -> [f32; COUNT] {
+    let rows = PRIOR * COUNT as f32 + found.iter().map(|found| found.rows).sum::<f32>();
+    let mut shares = [1.0 / COUNT as f32; COUNT];
+    for _ in 0..ROUNDS {
+        let mut next = [PRIOR; COUNT];
+        for (found, tails) in found.iter().zip(tails) {
+            let parts: [f32; COUNT] = std::array::from_fn(|k| shares[k] * tails[k]);
+            let weight = found.rows / parts.iter().sum::<f32>().max(f32::MIN_POSITIVE);
+            next.iter_mut().zip(parts).for_each(|(next, part)| *next += weight * part);
+        }
+        shares = next.map(|share| share / rows);
+    }
+    shares
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn at(gaps: impl IntoIterator<Item = f32>) -> Vec<Found> {
+        gaps.into_iter().map(|gap| Found { gap, rows: 1.0 }).collect()
+    }
+
     #[test]
-    fn the_tail_is_that_of_the_normal_distribution() {
-        for (z, tail) in [(0.0, 0.5), (1.0, 0.158_655), (1.96, 0.024_998), (3.03, 0.001_223), (5.0, 2.87e-7)] {
-            assert!((upper_tail(z) - tail).abs() < tail * 0.02 + 1e-8, "{z}: {} {tail}", upper_tail(z));
+    fn the_tail_is_near_that_of_the_normal_distribution() {
+        for (z, upper) in [(0.0, 0.5), (0.5, 0.308_538), (1.0, 0.158_655), (1.5, 0.066_807), (2.0, 0.022_750)] {
+            assert!((tail(z) - 2.0 * upper).abs() < 0.09, "{z}: {} {upper}", tail(z));
         }
-        assert_eq!(upper_tail(100.0), 0.0);
-        assert!(upper_tail(f32::INFINITY) == 0.0);
+        assert!(tail(4.0) < 1e-3 && tail(END) == 0.0 && tail(f32::INFINITY) == 0.0);
+        let gaps: Vec<f32> = (0..37_u8).map(|i| f32::from(i) / 5.0).collect();
+        let plain: f32 = gaps.iter().map(|&gap| tail(gap)).sum();
+        assert!((sum(&gaps, 1.0) - plain).abs() < 1e-5);
     }
 
     #[test]
     fn what_is_found_decides() {
         let squares = || (0..200_u8).map(|i| 1.2 + f32::from(i).sqrt() / 14.0);
         let mut reach = Reach::new(squares());
-        let near = vec![0.0; 10];
-        let far: Vec<f32> = (0..10).map(|i| reach.gap(i * 2)).collect();
-        let few = reach.lists_needed(20, 0.4, &near, 0.01);
-        let many = reach.lists_needed(20, 0.4, &far, 0.01);
-        assert_eq!(few, 20, "rows that are all in the nearest list are not looked for in the others");
-        assert!(many > 30, "{many}");
-        assert!(reach.lists_needed(20, 1.6, &far, 0.01) > many, "what is further away is spread wider");
-        assert!(reach.lists_needed(20, 0.4, &far, 0.001) > many, "who wants to miss less reads more");
-        assert_eq!(reach.lists_needed(20, 0.4, &[], 0.01), 200, "nothing found is no reason to stop");
-        assert_eq!(reach.lists_needed(20, f32::NEG_INFINITY, &near, 0.01), 200);
+        let gaps = reach.gaps.clone();
+        let near = [Found { gap: 0.0, rows: 20.0 }];
+        let far = at((0..20).map(|i| gaps[i]));
+        let few = reach.lists_needed(30, 0.4, &near, 0.01);
+        let many = reach.lists_needed(30, 0.4, &far, 0.01);
+        assert_eq!(few, 30, "rows that are all in the nearest list are not looked for in the others");
+        assert!(many > 40, "{many}");
+        assert!(reach.lists_needed(2, 0.4, &[Found { gap: 0.0, rows: 3.0 }], 0.01) > 2, "few rows prove little");
+        assert!(reach.lists_needed(30, 1.6, &far, 0.01) > many, "what is further away is spread wider");
+        assert!(reach.lists_needed(30, 0.4, &far, 0.001) > many, "who wants to miss less reads more");
+        assert_eq!(reach.lists_needed(30, 0.4, &[], 0.01), 200, "nothing found is no reason to stop");
+        assert_eq!(reach.lists_needed(30, f32::NEG_INFINITY, &near, 0.01), 200);
         assert_eq!(reach.lists_needed(200, 0.4, &far, 0.0), 200);
         assert_eq!(reach.lists_needed(2, f32::NAN, &far, 0.01), 2, "no row is nearer than another");
     }
 
+    /// Rows of two kinds: most of a topic that is close by, some from anywhere.
+    #[test]
+    fn those_from_anywhere_are_not_overlooked() {
+        let mut reach = Reach::new((0..200_u8).map(|i| 1.2 + f32::from(i) / 300.0));
+        let gaps = reach.gaps.clone();
+        let topic = [Found { gap: 0.0, rows: 300.0 }];
+        let mut both = topic.to_vec();
+        both.extend(at((0..30).map(|i| gaps[i * 3])));
+        let one = reach.lists_needed(100, 0.4, &topic, 0.005);
+        let two = reach.lists_needed(100, 0.4, &both, 0.005);
+        assert!(one == 100 && two > 120, "{one} {two}");
+    }
+
     #[test]
     fn alike_and_alone() {
+        let found = [Found { gap: 0.0, rows: 10.0 }];
         let mut alike = Reach::new([1.0; 50].into_iter());
-        assert_eq!(alike.lists_needed(2, 0.5, &[0.0; 10], 0.01), 50, "nothing tells one list from another");
+        assert_eq!(alike.lists_needed(2, 0.5, &found, 0.01), 50, "nothing tells one list from another");
         let mut alone = Reach::new([1.0].into_iter());
-        assert_eq!(alone.lists_needed(1, 0.5, &[0.0; 10], 0.01), 1);
+        assert_eq!(alone.lists_needed(1, 0.5, &found, 0.01), 1);
         let mut blind = Reach::new([f32::NEG_INFINITY; 3].into_iter());
-        assert_eq!(blind.lists_needed(1, 0.5, &[0.0; 10], 0.01), 3);
+        assert_eq!(blind.lists_needed(1, 0.5, &found, 0.01), 3);
     }
 }

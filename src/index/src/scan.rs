@@ -5,10 +5,11 @@
 //! come last, as in a sort. A search without a vector to compare with gives the rows in the order of their ids.
 //!
 //! In a namespace with lists a search reads the nearest lists first, until those that are left are unlikely to hold one of
-//! the rows that the caller will ask for ([`crate::reach`]): at first of the ten nearest, and of twice as many whenever as
-//! many were taken. One in a hundred may be missed. If it turns up later, its place in the order is taken: it comes after all
-//! others. So the order is exact for whoever stops before, and no row is left out for whoever does not. A search that
-//! wants both reads all lists before it gives the first row, as if there were none.
+//! the rows that the caller will ask for ([`crate::reach`]): at first of the ten nearest. Who wants no more stops when the
+//! bounds pass the distance of the tenth. Who goes on, because a filter discards rows or more are wanted, is taken to want
+//! twice as many each time. Few rows may be missed. If one turns up later, its place in the order is taken: it comes
+//! after all others. So the order is exact for whoever stops before, and no row is left out for whoever does not. A search
+//! that wants both reads all lists before it gives the first row, as if there were none.
 //!
 //! Rows may move meanwhile, out of lists that are closing and from the rows without a list ([`crate::reshape`]). Lists that
 //! are closing are read first, so that a row is met where it was or where it went. After each turn the search looks whether
@@ -19,7 +20,7 @@ use std::collections::{BinaryHeap, HashSet};
 
 use kernels::Kernels;
 
-use crate::band::{Band, from_sortable, sortable};
+use crate::band::{Band, NOTE_SHIFT, from_sortable, sortable};
 use crate::code::Query;
 use crate::fault::Result;
 use crate::frontier::{Change, Frontier, List, Met};
@@ -31,17 +32,16 @@ use crate::tree::{next_dim, walk};
 
 /// Rows that a caller is taken to want, as long as nothing else is known.
 const WANTED: usize = 10;
-/// Rows that are given out before more are taken to be wanted: for ten rows in exact order some fifteen are looked at.
-const FIRST_HORIZON: usize = 24;
-/// The part of the rows that are wanted that may be missed.
-const MISSING: f32 = 0.01;
+/// Rows that a caller is taken to want who wants more than those.
+const WANTED_NEXT: usize = 64;
+/// The part of the rows that are wanted that may be missed by forecast: less than half of what may be missed in truth, since
+/// vectors change their character with the distance.
+const MISSING: f32 = 0.004;
 /// Lists that are read before anything is forecast.
 const FIRST_LISTS: usize = 2;
-/// Found rows that a forecast is made from, at most.
-const EVIDENCE: usize = 64;
-/// Where a row's list is noted beside the row: by its place among those that were read, from one on.
-const LIST_SHIFT: u32 = 48;
-
+/// Found rows that a forecast for fewer is made from. Those that come after the ones that are wanted tell much about them,
+/// and never too little, for what is farther away is spread wider: so the lower of the forecasts is taken.
+const EVIDENCE: [usize; 2] = [20, 80];
 /// What is known about the distance of a row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Distance {
@@ -87,7 +87,6 @@ pub struct Scan {
     stage: Stage,
     band: Band,
     bounds: Vec<f32>,
-    fine: Vec<f32>,
     lists: Frontier,
     /// The greatest norm of the rows that were read, where it matters.
     norm: f32,
@@ -96,8 +95,12 @@ pub struct Scan {
     /// The bound that the last of them had, and rows below it that were found only then.
     given: f32,
     late: BinaryHeap<Reverse<(u32, u64)>>,
-    /// How many are given out before further lists are thought of.
-    horizon: usize,
+    /// How many of them are from the list that was read at a place.
+    tally: Vec<u32>,
+    /// The bound up to which rows are given out before further lists are thought of.
+    horizon: f32,
+    /// How much less than the distance a bound is, at most, as far as it was looked at.
+    slack: f32,
     /// How many lists to read first; none for the default.
     first_probes: Option<usize>,
     /// Whether lists are not to be told apart.
@@ -117,13 +120,14 @@ impl Scan {
             stage: Stage::New,
             band,
             bounds: Vec::new(),
-            fine: Vec::new(),
             lists: Frontier::default(),
             norm: 0.0,
             taken: HashSet::new(),
             given: f32::NEG_INFINITY,
             late: BinaryHeap::new(),
-            horizon: FIRST_HORIZON,
+            tally: Vec::new(),
+            horizon: f32::INFINITY,
+            slack: 0.0,
             first_probes: None,
             exact: false,
         }
@@ -149,16 +153,17 @@ impl Scan {
     /// The next row.
     pub fn next<P: Pages>(&mut self, pages: &P) -> Result<Option<Hit>> {
         loop {
-            if self.lists.is_open() && self.taken.len() >= self.horizon {
-                self.horizon = self.taken.len() * 2;
-                self.read_for(pages, self.horizon)?;
+            if self.lists.is_open() && self.given > self.horizon {
+                self.read_for(pages, (self.taken.len() * 2).max(WANTED_NEXT))?;
             }
-            if let Some((bound, row)) = self.band.pop(|rows| pages.expect_rows(rows)) {
-                let row = row & ((1 << LIST_SHIFT) - 1);
-                if self.lists.is_begun() {
+            if let Some((bound, noted)) = self.band.pop(|rows| pages.expect_rows(rows)) {
+                let row = noted & ((1 << NOTE_SHIFT) - 1);
+                // Lists that were read may all be gone by now.
+                if self.lists.is_begun() || !self.taken.is_empty() {
                     if !self.taken.insert(row) {
                         continue;
                     }
+                    count(&mut self.tally, noted);
                     if bound < self.given {
                         self.late.push(Reverse((sortable(bound), row)));
                         continue;
@@ -168,7 +173,7 @@ impl Scan {
                 return Ok(Some(self.hit(row, bound)));
             }
             if self.lists.is_open() {
-                self.read_for(pages, self.taken.len() + WANTED)?;
+                self.read_for(pages, (self.taken.len() * 2).max(WANTED_NEXT))?;
                 continue;
             }
             if let Some(Reverse((bound, row))) = self.late.pop() {
@@ -202,7 +207,10 @@ impl Scan {
             if with_lists {
                 self.lists.settle();
                 match self.first_probes {
-                    Some(probes) => self.read_lists(pages, probes)?,
+                    Some(probes) => {
+                        self.read_lists(pages, probes)?;
+                        self.lists_needed(WANTED);
+                    }
                     None => {
                         self.read_lists(pages, FIRST_LISTS)?;
                         self.read_for(pages, WANTED)?;
@@ -235,23 +243,34 @@ impl Scan {
         Ok(())
     }
 
-    /// How many lists must be read for so many rows, those that were given out among them.
+    /// How many lists must be read for so many rows, those that were given out among them; and how far the caller may go then.
     fn lists_needed(&mut self, rows: usize) -> usize {
-        let (lists, mut found) = (&self.lists, Vec::with_capacity(EVIDENCE));
         self.band.reopen();
-        let farthest = self.band.nearest(rows.saturating_sub(self.taken.len()), |_, row| {
-            let place = ((row >> LIST_SHIFT) as usize).checked_sub(1);
-            if found.len() < EVIDENCE
-                && let Some(gap) = place.and_then(|place| lists.gap(place))
-            {
-                found.push(gap);
+        let mut needed = usize::MAX;
+        self.horizon = f32::INFINITY;
+        if let Some((bound, tally)) = self.nearest(rows)
+            && let Some(query) = &self.query
+        {
+            let square = query.square(bound, self.norm);
+            self.horizon = (bound + self.slack).max(self.given);
+            let mut more = EVIDENCE.into_iter().filter(|&more| more > rows);
+            let mut next = more.next().and_then(|more| self.nearest(more)).or(Some((bound, tally)));
+            while let Some((_, tally)) = next {
+                needed = needed.min(self.lists.needed(square, &tally, MISSING));
+                next = more.next().and_then(|more| self.nearest(more));
             }
-        });
-        self.band.seal();
-        match (farthest, &self.query) {
-            (Some(bound), Some(query)) => self.lists.needed(query.square(bound, self.norm), &found, MISSING),
-            _ => usize::MAX,
         }
+        self.band.seal();
+        needed
+    }
+
+    /// The bound of the last of so many nearest rows that were found, and how many of them are from the list that was read at
+    /// a place; none if there are not so many.
+    fn nearest(&mut self, rows: usize) -> Option<(f32, Vec<u32>)> {
+        let mut tally = self.tally.clone();
+        let left = rows.saturating_sub(self.taken.len());
+        let bound = self.band.nearest(left, |_, noted| count(&mut tally, noted))?;
+        Some((bound, tally))
     }
 
     /// Offers the rows of this stage to the band.
@@ -327,8 +346,10 @@ impl Scan {
             })?;
         }
         let change = self.lists.compare(lists);
-        if let Change::None = change {
-            return Ok(false);
+        match change {
+            Change::None => return Ok(false),
+            Change::Moved => self.tally.clear(),
+            Change::Added { .. } => {}
         }
         for i in 0..self.spans.len() {
             if self.spans[i].is_single() {
@@ -346,38 +367,33 @@ impl Scan {
     fn read_near<P: Pages>(&mut self, pages: &P, (first, last): (Key, Key), lists: bool) -> Result<()> {
         let Some(query) = self.query.as_mut() else { return Ok(()) };
         let (band, bounds, kernels) = (&mut self.band, &mut self.bounds, self.kernels);
-        let (frontier, fine, norm) = (&mut self.lists, &mut self.fine, &mut self.norm);
-        let note = (frontier.read().min(usize::from(u16::MAX)) as u64) << LIST_SHIFT;
+        let (frontier, norm, slack) = (&mut self.lists, &mut self.norm, &mut self.slack);
+        // Beside each row the place of its list among those that were read, from one on.
+        let note = (frontier.read().min(usize::from(u16::MAX)) as u64) << NOTE_SHIFT;
         walk(pages, first, last, |leaf| {
             if leaf.dim() != query.dim() {
                 return Ok(());
             }
             query.bounds(kernels, leaf, bounds);
-            fine.clear();
-            if band.wants_fine() {
-                query.fine_bounds(kernels, leaf, fine);
-            }
             if note > 0 {
                 *norm = norm.max(query.greatest_norm(leaf));
+                *slack = slack.max(query.slack(leaf));
             }
-            for (i, &bound) in bounds.iter().enumerate() {
-                let id = leaf.id(i);
+            leaf.each(|i, id, row| {
                 if id < first.id || last.id < id {
-                    continue;
+                    return;
                 }
+                let bound = bounds[i];
                 match list_of(id) {
                     CENTROIDS if lists => {
-                        let list = List::of(Key { dim: 0, id }.space(), leaf.row(i));
+                        let list = List::of(Key { dim: 0, id }.space(), row);
                         frontier.meet(Met { list, square: query.square(bound, 1.0) });
                     }
                     CENTROIDS | DIRECTIONLESS => {}
-                    _ => match fine.get(i) {
-                        Some(&fine) => band.offer_fine(bound, fine, note | leaf.row(i)),
-                        None if band.wants(bound) => band.offer(bound, note | leaf.row(i)),
-                        None => {}
-                    },
+                    _ if band.wants(bound) => band.offer(bound, note | row),
+                    _ => {}
                 }
-            }
+            });
             Ok(())
         })
     }
@@ -400,6 +416,14 @@ impl Scan {
             }
             Ok(())
         })
+    }
+}
+
+/// Counts a row for the list that is noted beside it.
+fn count(tally: &mut Vec<u32>, noted: u64) {
+    if let Some(place) = ((noted >> NOTE_SHIFT) as usize).checked_sub(1) {
+        tally.resize(tally.len().max(place + 1), 0);
+        tally[place] += 1;
     }
 }
 

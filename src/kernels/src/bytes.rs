@@ -34,6 +34,8 @@ pub(crate) trait Bytes {
     unsafe fn dot(acc: Self::V, query: Self::V, row: Self::V) -> Self::V;
     /// What every dot product has too much, or `None` where the query holds a value that [`Bytes::dot`] cannot take.
     unsafe fn dot_excess(seen: Self::V) -> Option<i32>;
+    /// Adds the products of a register of int16 with as many int8, `WIDTH / 2`, at `row`.
+    unsafe fn dot_wide(acc: Self::V, query: Self::V, row: *const i8) -> Self::V;
 
     /// Adds the number of bits that differ.
     unsafe fn hamming(acc: Self::V, a: Self::V, b: Self::V) -> Self::V;
@@ -252,6 +254,59 @@ pub(crate) unsafe fn dot_i8_many<B: Bytes>(query: &[i8], rows: &[i8], out: &mut 
         }
         for one in blocks.into_remainder() {
             *one = dot_i8::<B>(query, std::slice::from_raw_parts(row, n));
+            row = row.add(n);
+        }
+    }
+}
+
+/// Dot products of one int16 query with `R` rows of int8.
+///
+/// # Safety
+/// The CPU has the features of `B`; `query` and every row are readable for `n` elements.
+#[inline(always)]
+unsafe fn wide_block<B: Bytes, const R: usize>(query: *const i16, rows: [*const i8; R], n: usize) -> [i32; R] {
+    // SAFETY: every load ends at or before `n`, or reads a copy of what is left.
+    unsafe {
+        let step = B::WIDTH / 2;
+        let mut acc = [B::zero(); R];
+        let mut i = 0;
+        while i + step <= n {
+            let part = B::load(query.add(i).cast());
+            for r in 0..R {
+                acc[r] = B::dot_wide(acc[r], part, rows[r].add(i));
+            }
+            i += step;
+        }
+        if i < n {
+            let part = B::load_part(query.add(i).cast(), 2 * (n - i));
+            for r in 0..R {
+                let mut rest = [0; 64];
+                rows[r].add(i).copy_to_nonoverlapping(rest.as_mut_ptr(), n - i);
+                acc[r] = B::dot_wide(acc[r], part, rest.as_ptr());
+            }
+        }
+        acc.map(|acc| B::sum_i32(acc))
+    }
+}
+
+/// Dot products of an int16 query with every row of int8.
+///
+/// # Safety
+/// The CPU has the features of `B`; `rows` holds `out.len()` rows as long as `query`.
+#[inline(always)]
+pub(crate) unsafe fn dot_wide_many<B: Bytes>(query: &[i16], rows: &[i8], out: &mut [i32]) {
+    let n = query.len();
+    let mut row = rows.as_ptr();
+    let mut blocks = out.chunks_exact_mut(4);
+    // SAFETY: each turn consumes as many rows as it fills places of `out`.
+    unsafe {
+        for four in &mut blocks {
+            let group = [row, row.add(n), row.add(2 * n), row.add(3 * n)];
+            four.copy_from_slice(&wide_block::<B, 4>(query.as_ptr(), group, n));
+            row = row.add(4 * n);
+        }
+        for one in blocks.into_remainder() {
+            [*one] = wide_block::<B, 1>(query.as_ptr(), [row], n);
             row = row.add(n);
         }
     }

@@ -104,7 +104,7 @@ impl Kernels {
     }
 
     /// [`Kernels::dot`] of a query that was widened once with one row of many, to the same bits. Meanwhile memory is asked for the row
-    /// that the caller expects to need next; `next` may be null, and need not point to anything.
+    /// that the caller expects to need next; `next` need not point to anything, and is `row` itself where the caller expects nothing.
     #[inline]
     pub fn dot_row<T: Element>(&self, query: &[f32], row: &[T], next: *const T) -> f32 {
         check_pair(query.len(), row.len());

@@ -131,6 +131,14 @@ impl Kernels {
         unsafe { (self.codes.dot_i8_many)(query, rows, out) }
     }
 
+    /// Σ qᵢ·rᵢ of a query of int16 with every row of int8, exact as long as the sum is an i32; what leaves it wraps.
+    pub fn dot_wide_many(&self, query: &[i16], rows: &[i8], out: &mut [i32]) {
+        check_rows(query.len(), rows.len(), out.len());
+        check_dim(query.len());
+        // SAFETY: the CPU has this table's features and there are `out.len()` rows.
+        unsafe { (self.codes.dot_wide_many)(query, rows, out) }
+    }
+
     /// Dot products of coded vectors: `out[r] = scale · scales[r] · Σ queryᵢ·rowᵢ`.
     pub fn dot_sq8_many(&self, query: &[i8], scale: f32, rows: &[i8], scales: &[f32], out: &mut [f32]) {
         assert_eq!(scales.len(), out.len(), "every row must have a scale");

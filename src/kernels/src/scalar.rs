@@ -15,6 +15,7 @@ pub(crate) static KERNELS: Kernels = Kernels {
     codes: CodeOps {
         dot_i8,
         dot_i8_many,
+        dot_wide_many,
         hamming_many,
         planes_many,
         sign_dots_i8,
@@ -109,6 +110,14 @@ pub(crate) fn dot_i8(a: &[i8], b: &[i8]) -> i32 {
 pub(crate) fn dot_i8_many(query: &[i8], rows: &[i8], out: &mut [i32]) {
     for (i, out) in out.iter_mut().enumerate() {
         *out = dot_i8(query, &rows[i * query.len()..][..query.len()]);
+    }
+}
+
+fn dot_wide_many(query: &[i16], rows: &[i8], out: &mut [i32]) {
+    for (i, out) in out.iter_mut().enumerate() {
+        let row = &rows[i * query.len()..][..query.len()];
+        let products = query.iter().zip(row).map(|(&q, &r)| i32::from(q) * i32::from(r));
+        *out = products.fold(0, i32::wrapping_add);
     }
 }
 

@@ -29,6 +29,7 @@ pub(crate) struct FloatOps<T: 'static> {
 pub(crate) struct CodeOps {
     pub(crate) dot_i8: unsafe fn(&[i8], &[i8]) -> i32,
     pub(crate) dot_i8_many: unsafe fn(&[i8], &[i8], &mut [i32]),
+    pub(crate) dot_wide_many: unsafe fn(&[i16], &[i8], &mut [i32]),
     pub(crate) hamming_many: unsafe fn(&[u8], &[u8], &mut [i32]),
     pub(crate) planes_many: unsafe fn(&[u8], &[u8], &mut [i32]),
     pub(crate) sign_dots_i8: unsafe fn(&[i8], usize, &[u8], &mut [i32]),
@@ -115,6 +116,8 @@ macro_rules! kernels {
                     dot_i8: entry!($features, (a: &[i8], b: &[i8]) -> i32, bytes::dot_i8::<$bytes>(a, b)),
                     dot_i8_many: entry!($features, (query: &[i8], rows: &[i8], out: &mut [i32]),
                         bytes::dot_i8_many::<$bytes>(query, rows, out)),
+                    dot_wide_many: entry!($features, (query: &[i16], rows: &[i8], out: &mut [i32]),
+                        bytes::dot_wide_many::<$bytes>(query, rows, out)),
                     hamming_many: entry!($features, (query: &[u8], rows: &[u8], out: &mut [i32]),
                         bytes::hamming_many::<$bytes>(query, rows, out)),
                     planes_many: entry!($features, (planes: &[u8], rows: &[u8], out: &mut [i32]),

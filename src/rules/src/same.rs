@@ -146,7 +146,15 @@ impl Statement {
                     at += length;
                     continue;
                 }
-                (_, Some((wording, length))) => (wording.as_str(), length),
+                (_, Some((wording, length))) => match wording.strip_prefix("not ") {
+                    // "Does not hate" is less than to like, and another denial of it says nothing that can be compared.
+                    Some(_) if denial.is_some() => return None,
+                    Some(denied) => {
+                        denial = Some(Denial::Not);
+                        (denied, length)
+                    }
+                    None => (wording.as_str(), length),
+                },
                 _ => (rest[0].as_str(), 1),
             };
             at += length;
@@ -167,7 +175,17 @@ impl Statement {
 
     /// The gists of statements that this one may be a detail of: of its beginnings.
     pub fn gists_of_beginnings(&self) -> Vec<i64> {
-        (MIN_EXTENDED..self.words.len()).map(|end| gist_of(&self.words[..end])).collect()
+        let stems: Vec<String> = self.words.iter().map(|word| stem(&word.text)).collect();
+        // Each beginning has one stem more than the one before, put in its place among the sorted.
+        let mut sorted: Vec<&str> = Vec::with_capacity(stems.len());
+        let mut gists = Vec::new();
+        for stem in stems.iter().take(stems.len().saturating_sub(1)) {
+            sorted.insert(sorted.partition_point(|other| *other <= stem.as_str()), stem);
+            if sorted.len() >= MIN_EXTENDED {
+                gists.push(gist_of_sorted(&sorted));
+            }
+        }
+        gists
     }
 
     /// How this statement, the new one, stands to a known one.
@@ -206,6 +224,13 @@ fn is_turn(text: &str) -> bool {
         name.split_whitespace().count() <= 3
             && name.chars().all(|c| c.is_alphanumeric() || matches!(c, ' ' | '.' | '-' | '_'))
     })
+}
+
+/// A phrase in the words that stand for all that mean the same: "colour" and "color", "film" and "movie".
+pub(crate) fn plain_words(phrase: &str) -> String {
+    let plain = Statement::read(phrase, None).filter(|statement| statement.denial.is_none());
+    let words = plain.map(|plain| plain.words.into_iter().map(|word| word.text).collect::<Vec<_>>().join(" "));
+    words.unwrap_or_else(|| phrase.to_lowercase())
 }
 
 /// Whether two values of a slot are one: letter case, punctuation, articles and what follows a comma aside.
@@ -324,8 +349,13 @@ fn stem(word: &str) -> String {
 
 /// The hash of the sorted stems, each with a zero behind it: stored in the database, so it stays as it is.
 fn gist_of(words: &[Word]) -> i64 {
-    let mut stems: Vec<String> = words.iter().map(|word| stem(&word.text)).collect();
-    stems.sort_unstable();
+    let stems: Vec<String> = words.iter().map(|word| stem(&word.text)).collect();
+    let mut sorted: Vec<&str> = stems.iter().map(String::as_str).collect();
+    sorted.sort_unstable();
+    gist_of_sorted(&sorted)
+}
+
+fn gist_of_sorted(stems: &[&str]) -> i64 {
     long_hash(&stems.iter().flat_map(|stem| [stem, "\0"]).collect::<String>()).cast_signed()
 }
 

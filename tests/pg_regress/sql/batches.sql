@@ -41,3 +41,15 @@ select count(*) from memories_add('batch_none', '[]');
 select count(*) from memory where subject_key = subject_key('batch_none');
 
 select project_drop('batches');
+
+-- what is encoded ahead is what would be encoded, for this model, and only until others are
+set memory_profile.embedding_model = 'all-MiniLM-L6-v2';
+create temporary table encoded as select * from _encode('Ann drinks tea');
+select _encode_ahead('{Ann drinks tea,Ann drinks coffee}');
+select e.code = a.code and e.embedding = a.embedding and e.tokens = a.tokens as same from encoded e, _encode('Ann drinks tea') a;
+select e.code = a.code as same from encoded e, _encode('Ann drinks coffee') a;
+select _encode_ahead('{}');
+select e.code = a.code and e.embedding = a.embedding and e.tokens = a.tokens as same from encoded e, _encode('Ann drinks tea') a;
+set memory_profile.embedding_model = '';
+select _encode_ahead('{Ann drinks tea}');
+select count(*) from _encode('Ann drinks tea');

@@ -74,6 +74,13 @@ select pg_temp.undo('con_home', 'rejected');
 select memory, version from pg_temp.standing('con_home') where slot = 'home';
 select pg_temp.undo('con_home', 'superseded');
 select memory, version from pg_temp.standing('con_home') where slot = 'home';
+-- what adds to the value of a slot goes with it, when another one takes its place and when it is denied, unless it is surer
+call pg_temp.learn('con_detail', 'I live in Berlin. I live in Berlin with my sister. I work at Acme. I work at Acme on the night shift.');
+call pg_temp.learn('con_detail', 'I live in Hamburg now. I no longer work at Acme.');
+select * from pg_temp.standing('con_detail') order by memory;
+select decision, about, reason, occasion from pg_temp.decided('con_detail') where decision in ('extended', 'contradicted') order by 1, 2;
+select pg_temp.undo('con_detail', 'contradicted');
+select pg_temp.undo('con_detail', 'contradicted');
 -- another person's home is another slot
 select (_memory_write(_subject_for_write('con_pair'), jsonb_build_object('content', who || ' lives in ' || place, 'slot', 'home of ' || lower(who), 'slot_value', place,
   'source_type', 'chat', 'confidence', 0.9), true)).content

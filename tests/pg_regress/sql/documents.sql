@@ -48,6 +48,8 @@ select chunk, memory from memory_search('doc_ann', 'yacht', 0, filters => '{"AND
 -- deleting a document takes its chunks and what rests on it alone
 select document_delete('doc_ann', (select id from document where custom_id = 'about'));
 select document_delete('doc_ann', 'doc_nonesuch');
+select document_add('doc_ann', 'Short.', 'brief') is not null as added, document_delete('doc_ann', 'brief');
+select count(*) from document where subject_key = subject_key('doc_ann') and custom_id = 'brief';
 select count(*) from chunk c join document d using (subject_key) where d.id = c.document_id and d.custom_id = 'about';
 select content, forget_reason from memory where subject_key = subject_key('doc_ann') and source_type = 'document' order by content;
 

@@ -6,7 +6,8 @@
 \set ECHO all
 set memory_profile.embedding_model = '';
 select memory_profile.project_create('http_files') is not null as created;
-insert into test_key values ('all', memory_profile.api_key_create('http_files')), ('writer', memory_profile.api_key_create('http_files', scopes => '{memories:write,read}'));
+insert into test_key values ('all', memory_profile.api_key_create('http_files')), ('writer', memory_profile.api_key_create('http_files', scopes => '{memories:write,read}')),
+  ('limited', memory_profile.api_key_create('http_files', subjects => '{user_1}'));
 
 -- A form with the boundary "b": fields as pairs of name and value, then the file.
 create function pg_temp.form(fields text[], file_name text, media_type text, content text) returns text
@@ -39,6 +40,7 @@ select s.external_id, m.content from memory_profile.memory m join memory_profile
 -- refused, and nothing written
 select pg_temp.upload('{containerTag,user_4}', 'a.pdf', 'application/pdf', '%PDF-1.7');
 select pg_temp.upload('{containerTag,user_4}', null, null, null);
+select pg_temp.upload('{containerTag,user_4}', '', 'application/octet-stream', '');
 select pg_temp.upload('{containerTag,user_4}', 'a.txt', 'text/plain', ' ');
 select pg_temp.upload('{containerTag,user_4,metadata,"{"}', 'a.txt', 'text/plain', 'x');
 select pg_temp.upload('{containerTag,user_4,metadata,[1]}', 'a.txt', 'text/plain', 'x');
@@ -55,6 +57,7 @@ select pg_temp.http('PATCH', '/v3/settings', '{"shouldLLMFilter": true, "filterP
 select pg_temp.http('GET', '/v3/settings');
 select pg_temp.http('PATCH', '/v3/settings', body) from (values ('{"chunkSize": 512}'), ('{"excludeItems": ["spam"]}'), ('{"profileBuckets": [{"key": "static", "description": "x"}]}'), ('{"filterPrompt": 5}'), ('[]')) b (body);
 select pg_temp.http('PATCH', '/v3/settings', '{"filterPrompt": "x"}', 'writer');
+select pg_temp.http('PATCH', '/v3/settings', '{"filterPrompt": "x"}', 'limited');
 select pg_temp.http('GET', '/v3/settings', null, 'writer') like '200 %' as may_read;
 select pg_temp.http('PATCH', '/v3/settings', '{"shouldLLMFilter": false, "profileBuckets": null}');
 select pg_temp.http('GET', '/v3/settings');

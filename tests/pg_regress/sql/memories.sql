@@ -88,5 +88,26 @@ select memory_update('mem_bob', profile_get('mem_bob', 'full') #>> '{name,memory
 select profile_patch('mem_bob', '[{"field_key": "email", "value": "bob@example.com", "confidence": 1}]');
 select section, memory from profile_memories('mem_bob');
 
+-- whoever writes to the table itself writes no row that cannot be
+create function pg_temp.refused(changes jsonb) returns text language plpgsql as $$
+begin
+  insert into memory
+  select (jsonb_populate_record(m, '{"id": "mem_other", "root_id": "mem_other"}' || changes)).*
+  from memory m where m.subject_key = subject_key('mem_ann') and m.superseded_at is null and m.forgotten_at is null limit 1;
+  raise exception 'accepted';
+exception when others then
+  return sqlstate || ' ' || sqlerrm;
+end
+$$;
+select changes, pg_temp.refused(changes)
+from unnest(array['{"id": ""}', '{"id": "a b"}', jsonb_build_object('id', repeat('a', 101)), '{"content": ""}',
+                  '{"kind": "guess"}', '{"kind": "profile_field"}', '{"field_key": "name"}', '{"review_status": "pending"}', '{"importance": 1.1}',
+                  '{"importance": "NaN"}', '{"confidence": -0.1}', '{"metadata": []}', '{"metadata": null}', '{"version": 0}', '{"source_type": "rumour"}',
+                  '{"kind": "profile_field", "field_key": "name", "slot": "home"}']::jsonb[]) changes;
+select pg_temp.refused(jsonb_build_object('content', repeat('é', 10001))) as long, pg_temp.refused(jsonb_build_object('content', repeat('é', 10000))) as longest;
+\set VERBOSITY terse
+update memory set importance = 2 where subject_key = subject_key('mem_ann');
+\set VERBOSITY default
+
 select profile_erase('mem_ann') - 'events' as ann, profile_erase('mem_bob') - 'events' as bob;
 select profile_erase('mem_ann');

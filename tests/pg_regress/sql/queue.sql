@@ -63,4 +63,31 @@ update job set worker = 2147483647 where id = :'job_id';
 select _job_run(:'key', :'job_id');
 rollback;
 
+-- small jobs of several subjects are claimed at once, and read before anything is locked; what takes long is claimed by itself
+select count(learn(subject, text)) from (values
+  ('q_one', 'I like tea.'), ('q_one', 'I like jazz.'), ('q_two', 'I like opera.'), ('q_large', repeat('I like the sea. ', 100)), ('q_three', 'I like rain.')
+) t (subject, text);
+create function pg_temp.claimed(max_jobs integer) returns text[] language sql
+as $$ select array_agg(s.external_id order by c.ordinality) from _job_claim(max_jobs) with ordinality c join subject s on s.subject_key = c.key $$;
+begin;
+select pg_temp.claimed(1) as one, pg_temp.claimed(8) as small, pg_temp.claimed(8) as large, pg_temp.claimed(8) as rest, pg_temp.claimed(8) as none;
+rollback;
+-- and so is what has taken its process down
+begin;
+update job set deaths = 1 where subject_key = subject_key('q_two') and status = 'queued';
+select pg_temp.claimed(8) as before, pg_temp.claimed(8) as suspected;
+rollback;
+begin;
+select array_agg(key) as keys, array_agg(job_id) as jobs from _job_claim(8) \gset
+select s.external_id, r.found_in_text #>> '{memories,0,content}' as memory
+from _job_read(:'keys', :'jobs') r join subject s on s.subject_key = r.key order by s.external_id;
+-- what was read is what is written
+select _job_run(r.key, r.job_id, jsonb_set(r.found_in_text, '{memories,0,content}', '"User likes what was read"')) from _job_read(:'keys', :'jobs') r;
+select s.external_id, m.content from memory m join subject s using (subject_key) where s.external_id in ('q_one', 'q_two') order by 1;
+-- of a job that somebody else has, nothing is read
+update job set worker = 2147483647 where id = any (:'jobs');
+select found_in_text from _job_read(:'keys', :'jobs');
+rollback;
+call run_jobs();
+
 select count(profile_erase(external_id)) from subject where external_id like 'q\_%';

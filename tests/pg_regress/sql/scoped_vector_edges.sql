@@ -64,6 +64,23 @@ commit;
 select count(*) from (select from passing where tenant = 1 order by e <-> '[1,2,3,4]' limit 300) r;
 drop table quick, passing;
 
+-- a column that ceases to declare its dimensions keeps its index, which then takes vectors of any length; the way back builds it anew
+create table declared (tenant integer, e vector(4));
+insert into declared select i % 3, pg_temp.pseudo_vector(i, 4) from generate_series(1, 300) i;
+create index declared_index on declared using scoped_vector (tenant, e scoped_vector_l2_ops);
+select pg_relation_filenode('declared_index') as built \gset
+alter table declared alter column e type vector;
+select pg_relation_filenode('declared_index') = :built as kept;
+insert into declared values (1, '[1,2]'), (1, '[1,2,3,4]');
+select e from declared where tenant = 1 order by e <-> '[1,2,3,4]' limit 1;
+select e from declared where tenant = 1 order by e <-> '[1,2]' limit 2;
+select scoped_vector_check('declared_index', true);
+delete from declared where vector_dims(e) = 2;
+alter table declared alter column e type vector(4);
+select e from declared where tenant = 1 order by e <-> '[1,2,3,4]' limit 1;
+select e from declared where tenant = 1 order by e <-> '[1,2]' limit 1;
+drop table declared;
+
 -- partitions
 create table parted (tenant integer, e vector(4)) partition by hash (tenant);
 create table parted_0 partition of parted for values with (modulus 2, remainder 0);
@@ -72,6 +89,9 @@ create index parted_index on parted using scoped_vector (tenant, e scoped_vector
 insert into parted select i % 5, pg_temp.pseudo_vector(i, 4) from generate_series(1, 500) i;
 explain (costs off) select from parted where tenant = 1 order by e <-> '[1,2,3,4]' limit 3;
 select count(*) from (select from parted where tenant in (1, 2, 3, 4) order by e <-> '[1,2,3,4]' limit 300) r;
+select scoped_vector_stats('parted_index');
+select scoped_vector_check('parted_index');
+select scoped_vector_check(relid) from pg_partition_tree('parted_index') where isleaf;
 drop table parted;
 
 -- what cannot be

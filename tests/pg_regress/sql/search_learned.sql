@@ -44,4 +44,18 @@ select heard from memory where subject_key = subject_key('sl_add');
 -- nor are they in an export
 select profile_export('sl_ann')::text like '%heard%' as exported;
 
+-- an answer that says too little by itself repeats its question, and names the turn that asked; so it comes back from an export
+select learn('sl_eva', '[
+  {"role": "user", "name": "Ben", "content": "A week in the mountains! How did everybody like the cold?", "conversation_id": "sl-2", "sequence": 7},
+  {"role": "user", "name": "Eva", "content": "They were tired and hungry. I bought a tent.", "conversation_id": "sl-2", "sequence": 8},
+  {"role": "user", "name": "Ben", "content": "You can replace the butter in cakes with coconut oil.", "conversation_id": "sl-2", "sequence": 9}
+]', 'chat history') is not null as queued;
+call run_jobs();
+select sequence, context_sequence, aside, content from memory where subject_key = subject_key('sl_eva') order by ordinal;
+select memory from memory_search('sl_eva', 'How did they like the cold?', 0, max_results => 1);
+create temporary table carried as select profile_export('sl_eva') as data;
+select count(profile_erase('sl_eva')) as erased;
+select count(profile_import(data)) as imported from carried;
+select sequence, context_sequence from memory where subject_key = subject_key('sl_eva') and context_sequence is not null;
+
 select count(profile_erase(external_id)) from subject where external_id like 'sl\_%';

@@ -6,33 +6,29 @@ use super::distance;
 use crate::code::{Code, Metric, Query};
 use crate::page::{Entry, PAGE, leaf, plant_for_tests, push};
 
-/// The bound, and the nearer one if there is any.
-fn bound(kernels: &'static kernels::Kernels, metric: Metric, q: &[f32], x: &[f32]) -> [f32; 2] {
+fn bound(kernels: &'static kernels::Kernels, metric: Metric, q: &[f32], x: &[f32]) -> f32 {
     let mut code = Code::default();
     code.encode(kernels, metric, x).unwrap();
     let mut page = Box::new([0; PAGE]);
     plant_for_tests(&mut page, x.len() as u16, metric.factors());
     push(&mut page, Entry { id: 0, row: 1, factors: code.factors(), code: code.bytes() });
-    let (mut out, mut fine) = (Vec::new(), Vec::new());
+    let mut out = Vec::new();
     let mut query = Query::new(kernels, metric, q);
-    let leaf = leaf(&page, 1).unwrap();
-    query.bounds(kernels, &leaf, &mut out);
-    query.fine_bounds(kernels, &leaf, &mut fine);
-    [out[0], fine.first().copied().unwrap_or(out[0])]
+    query.bounds(kernels, &leaf(&page, 1).unwrap(), &mut out);
+    out[0]
 }
 
 fn check(q: &[f32], x: &[f32]) -> Result<(), TestCaseError> {
     for &coder in kernels::available() {
         for metric in [Metric::Cosine, Metric::InnerProduct, Metric::L2] {
-            for bound in bound(coder, metric, q, x) {
-                for &kernels in kernels::available() {
-                    let distance = distance(kernels, metric, q, x);
-                    // NaN sorts after every number.
-                    let holds = distance.is_nan() || f64::from(bound) <= distance;
-                    prop_assert!(holds, "{metric:?} {}: {bound} > {distance}\n{q:?}\n{x:?}", kernels.name());
-                    if bound.is_nan() {
-                        prop_assert!(distance.is_nan(), "{metric:?}: {distance} has a bound of NaN");
-                    }
+            let bound = bound(coder, metric, q, x);
+            for &kernels in kernels::available() {
+                let distance = distance(kernels, metric, q, x);
+                // NaN sorts after every number.
+                let holds = distance.is_nan() || f64::from(bound) <= distance;
+                prop_assert!(holds, "{metric:?} {}: {bound} > {distance}\n{q:?}\n{x:?}", kernels.name());
+                if bound.is_nan() {
+                    prop_assert!(distance.is_nan(), "{metric:?}: {distance} has a bound of NaN");
                 }
             }
         }
@@ -90,9 +86,9 @@ fn bounds_are_near() {
     for _ in 0..if cfg!(miri) { 2 } else { 200 } {
         let (q, x) = (random.vector(384), random.vector(384));
         for (metric, unit) in [(Metric::Cosine, 1.0), (Metric::L2, kernels.norm(&q))] {
-            let bounds = bound(kernels, metric, &q, &x).map(f64::from);
-            let [gap, fine] = bounds.map(|bound| (distance(kernels, metric, &q, &x) - bound) / unit);
-            assert!((0.0..0.012).contains(&gap) && (0.0..0.007).contains(&fine), "{gap} {fine}");
+            let bound = f64::from(bound(kernels, metric, &q, &x));
+            let gap = (distance(kernels, metric, &q, &x) - bound) / unit;
+            assert!((0.0..0.007).contains(&gap), "{gap}");
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::scan::{Distance, Scan};
 use crate::vacuum::{shrink, sweep};
 
 const DIM: usize = 32;
-const SPACE: Space = Space(77);
+pub const SPACE: Space = Space(77);
 
 struct Into<'a>(&'a Store);
 
@@ -26,7 +26,7 @@ impl Sink for Into<'_> {
 }
 
 /// Vectors around some centres, as embeddings are.
-fn vectors(random: &mut Random, count: usize, centres: usize) -> Vec<Vec<f32>> {
+pub fn vectors(random: &mut Random, count: usize, centres: usize) -> Vec<Vec<f32>> {
     let centres: Vec<Vec<f32>> = (0..centres).map(|_| random.vector(DIM)).collect();
     (0..count)
         .map(|_| {
@@ -43,7 +43,7 @@ fn coded(metric: Metric, vector: &[f32]) -> Code {
 }
 
 /// Builds an index of one namespace, beside a small one without lists.
-fn build(store: &Store, metric: Metric, vectors: &[Vec<f32>], lists: usize) {
+pub fn build(store: &Store, metric: Metric, vectors: &[Vec<f32>], lists: usize) {
     let codes: Vec<Code> = vectors.iter().map(|vector| coded(metric, vector)).collect();
     let all: Vec<i8> = codes.iter().flat_map(|code| code.codes.iter().copied()).collect();
     let scales: Vec<f32> = codes.iter().map(|code| code.factors()[SCALE]).collect();

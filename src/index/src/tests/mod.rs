@@ -1,6 +1,7 @@
 mod bounds;
 mod lists;
 mod order;
+mod recall;
 mod reshape;
 mod store;
 mod threads;

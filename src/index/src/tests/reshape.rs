@@ -133,6 +133,35 @@ fn lists_come_and_go_with_the_rows() {
     assert_eq!(all_rows(&store, 1).len(), 1);
 }
 
+/// Lists that come while a search is on its way move the rows that it has given out as well as those that it has not.
+#[test]
+fn lists_that_come_during_a_search() {
+    let mut random = Random(21);
+    let store = planted(4000, METRIC);
+    let centres: Vec<Vec<f32>> = (0..30).map(|_| random.vector(DIM)).collect();
+    for i in 0..LISTS_FROM as u64 - 1 {
+        add(&store, 1, i << 16, &clustered(&mut random, &centres));
+    }
+    let scan = || Scan::new(kernels::best(), one(1), Some(query(METRIC, &centres[0])));
+    let mut searches: Vec<(Scan, HashSet<u64>)> = Vec::new();
+    for rows in [1, 10, 100, 255, 256, 257, 1000, 2000] {
+        let mut scan = scan();
+        let found = (0..rows).map(|_| scan.next(&store).unwrap().unwrap().row).collect();
+        searches.push((scan, found));
+    }
+    for i in 0..20 {
+        add(&store, 1, (LISTS_FROM as u64 + i) << 16, &random.vector(DIM));
+    }
+    assert!(vacuum(&store, |_| false).made > 1);
+    for (mut scan, mut found) in searches {
+        let given = found.len();
+        while let Some(hit) = scan.next(&store).unwrap() {
+            assert!(found.insert(hit.row), "a row is found once, also behind {given}");
+        }
+        assert!((0..LISTS_FROM as u64 - 1).all(|i| found.contains(&(i << 16))), "no row is left out behind {given}");
+    }
+}
+
 /// Each change of pages may be the last one before a crash: what is left is sound and complete, and goes on from there.
 #[test]
 fn an_end_at_any_moment_loses_nothing() {

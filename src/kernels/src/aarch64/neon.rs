@@ -197,6 +197,15 @@ impl Bytes for Neon {
     }
 
     #[inline(always)]
+    unsafe fn dot_wide(acc: int32x4_t, query: int32x4_t, row: *const i8) -> int32x4_t {
+        // SAFETY: the caller's `row` is readable for 8 bytes; NEON.
+        unsafe {
+            let (query, row) = (vreinterpretq_s16_s32(query), vmovl_s8(vld1_s8(row)));
+            vmlal_high_s16(vmlal_s16(acc, vget_low_s16(query), vget_low_s16(row)), query, row)
+        }
+    }
+
+    #[inline(always)]
     unsafe fn hamming(acc: int32x4_t, a: int32x4_t, b: int32x4_t) -> int32x4_t {
         // SAFETY: NEON.
         unsafe {

@@ -237,6 +237,15 @@ impl Bytes for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn dot_wide(acc: __m256i, query: __m256i, row: *const i8) -> __m256i {
+        // SAFETY: the caller's `row` is readable for 16 bytes; AVX2.
+        unsafe {
+            let row = _mm256_cvtepi8_epi16(_mm_loadu_si128(row.cast()));
+            _mm256_add_epi32(acc, _mm256_madd_epi16(query, row))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn hamming(acc: __m256i, a: __m256i, b: __m256i) -> __m256i {
         // SAFETY: AVX2. The sums of absolute differences with zero leave 64-bit lanes whose upper halves are zero.
         unsafe {

@@ -252,6 +252,18 @@ impl<const VNNI: bool, const COUNT: bool> Bytes for Bytes512<VNNI, COUNT> {
     }
 
     #[inline(always)]
+    unsafe fn dot_wide(acc: __m512i, query: __m512i, row: *const i8) -> __m512i {
+        // SAFETY: the caller's `row` is readable for 32 bytes; AVX-512BW, VNNI where used.
+        unsafe {
+            let row = _mm512_cvtepi8_epi16(_mm256_loadu_si256(row.cast()));
+            if VNNI {
+                return _mm512_dpwssd_epi32(acc, query, row);
+            }
+            _mm512_add_epi32(acc, _mm512_madd_epi16(query, row))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn hamming(acc: __m512i, a: __m512i, b: __m512i) -> __m512i {
         // SAFETY: the features of this table.
         unsafe { _mm512_add_epi32(acc, count_bits::<COUNT>(_mm512_xor_si512(a, b))) }

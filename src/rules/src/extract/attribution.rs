@@ -37,6 +37,46 @@ fn a_list_under_a_name_is_about_the_person() {
 }
 
 #[test]
+fn the_head_of_a_mail_says_nothing_of_anybody() {
+    let body = "Hi Alice,\n\nI moved to Zurich last week.\n\nCheers,\nBob\n\n> On Monday, Alice wrote:\n> I live in Paris now.\n";
+    for sender in ["bob@corp.com", "Bob Smith <bob@corp.com>", "Bob Smith"] {
+        let mail = format!(
+            "From: {sender}\nTo: alice@corp.com\nSubject: My move\nDate: Mon, 8 May 2023 09:12:00 +0200\n\n{body}"
+        );
+        assert_eq!(contents(&read(&mail, None)), ["User moved to Zurich in the week of 1 May 2023"], "{sender}");
+    }
+    assert_eq!(contents(&read("Name: Bob\nFrom: Zurich", None)), ["User's name is Bob", "Bob is from Zurich"]);
+}
+
+#[test]
+fn what_is_taken_back_in_the_next_message_is_what_its_speaker_said() {
+    let talk = |answer: &str, correction: &str| {
+        let turns = json!([{ "role": "user", "content": "I own a boat. I live in Rome." },
+            { "role": "assistant", "content": answer }, { "role": "user", "content": correction }]);
+        read(&turns.to_string(), None)
+    };
+    let corrected = talk("A fine city!", "Sorry, I meant Florence.");
+    assert_eq!(contents(&corrected), ["User owns a boat", "User lives in Florence"]);
+    assert_eq!(corrected.memories[1].message, Some(2));
+    for (answer, correction) in [
+        // An answer, and words that are none of what was said.
+        ("Is your sister there, too?", "No, I meant Ann."),
+        ("A fine city!", "No, I meant Thursday."),
+        ("A fine city!", "No, I meant Florence, not Pisa."),
+    ] {
+        assert_eq!(contents(&talk(answer, correction)), ["User owns a boat", "User lives in Rome"], "{correction}");
+    }
+}
+
+#[test]
+fn a_project_is_nobody() {
+    let text = "# About me\n- Lives in Rome\n\n## Project Apollo\n- Lives on AWS\n- Uses Rust\n";
+    let learned = read(text, None);
+    assert_eq!(contents(&learned), ["User lives in Rome"]);
+    assert_eq!(keys(&learned), ["timezone"]);
+}
+
+#[test]
 fn a_list_about_a_thing_is_about_nobody() {
     for text in [
         "# Python\n- Is a language\n- Has many libraries\n- Works on Linux\n",

@@ -30,7 +30,14 @@ impl Learner<'_> {
     }
 
     fn voice_of(&self, part: &Part, setting: Setting, known: bool) -> Voice {
-        Voice { name: part.name.clone(), date: self.now, own: part.own, setting, known: known && part.own }
+        Voice {
+            name: part.name.clone(),
+            date: self.now,
+            own: part.own,
+            setting,
+            known: known && part.own,
+            context: None,
+        }
     }
 
     /// Whether a name is part of the one under which the subject was known beforehand.
@@ -63,7 +70,9 @@ impl Learner<'_> {
             event_date: None,
             forget_after: None,
             evidence: span.clone(),
+            context: None,
             message: None,
+            context_message: None,
         };
         if memory.content.len() > 1_000 {
             memory.content.truncate(floor_boundary(&memory.content, 1_000));
@@ -212,7 +221,9 @@ impl Learner<'_> {
             event_date: date,
             forget_after: None,
             evidence: span.clone(),
+            context: None,
             message: None,
+            context_message: None,
         });
     }
 }

@@ -8,6 +8,7 @@ use std::ops::Range;
 use jiff::civil::Date;
 use regex::Captures;
 
+use super::correction::Said;
 use super::dates::{self, Tense, When};
 use super::fields::{self, Fields};
 use super::gate::{self, Refusal};
@@ -16,7 +17,10 @@ use super::remark::Remark;
 use super::rulebook::{Meaning, Rule, RuleBook, SUBJECT, groups_of};
 use super::source::{self, Place, Setting, Speaker, Unit};
 use super::talk::{self, Talk};
-use super::{Extraction, Input, Kind, MAX_CONFIDENCE, MAX_INPUT_BYTES, MAX_MEMORIES, Memory, naming, sentence};
+use super::{
+    Extraction, Input, Kind, MAX_CONFIDENCE, MAX_INPUT_BYTES, MAX_MEMORIES, Memory, Message, naming, sentence,
+};
+use crate::same::plain_words;
 
 /// What is said to "you" must say this much besides.
 const MIN_WEIGHT_TO_OTHERS: usize = 3;
@@ -46,6 +50,8 @@ pub(super) struct Learner<'a> {
     /// The two who speak, when they are two: what one says to "you" is said to the other.
     pub(super) pair: Option<[String; 2]>,
     pub(super) remarks: Vec<Remark>,
+    /// What may still be corrected.
+    pub(super) said: Option<Said>,
     pub(super) full: bool,
 }
 
@@ -59,6 +65,8 @@ pub(super) struct Voice {
     pub(super) setting: Setting,
     /// A leading pronoun means the subject.
     pub(super) known: bool,
+    /// Another turn that says whom a pronoun means.
+    pub(super) context: Option<Range<usize>>,
 }
 
 /// Learns fields and memories from a text.
@@ -104,6 +112,7 @@ pub(super) fn learn(input: &Input<'_>) -> Extraction {
         people,
         pair,
         remarks: Vec::new(),
+        said: None,
         full: false,
     };
     // A text in the third person names its subject without saying "my name is".
@@ -130,24 +139,30 @@ pub(super) fn learn(input: &Input<'_>) -> Extraction {
     }
     let mut memories = learner.memories;
     for memory in &mut memories {
-        // The spans of the turns ascend and do not overlap.
-        let at = source.messages.partition_point(|turn| turn.span.end < memory.evidence.end);
-        let said = source.messages.get(at).is_some_and(|turn| turn.span.start <= memory.evidence.start);
-        memory.message = said.then_some(at);
+        memory.message = turn_of(&source.messages, &memory.evidence);
+        memory.context_message = memory.context.as_ref().and_then(|place| turn_of(&source.messages, place));
     }
     Extraction { fields, memories, messages: source.messages, notes }
+}
+
+/// The turn that a place lies in. The spans of the turns ascend and do not overlap.
+fn turn_of(turns: &[Message], place: &Range<usize>) -> Option<usize> {
+    let at = turns.partition_point(|turn| turn.span.end < place.end);
+    turns.get(at).filter(|turn| turn.span.start <= place.start).map(|_| at)
 }
 
 impl Learner<'_> {
     fn unit(&mut self, unit: &Unit<'_>, input: &Input<'_>) {
         match unit {
             Unit::Prose { text, place, speaker, date, setting } => {
+                let span = place.span(&(0..text.len()));
                 let mut voice = Voice {
                     name: self.name.clone(),
                     date: date.unwrap_or(self.now),
                     own: true,
                     setting: *setting,
                     known: matches!(setting, Setting::Text | Setting::List) && naming::is_description(input),
+                    context: None,
                 };
                 match speaker {
                     Speaker::Subject => {}
@@ -156,13 +171,14 @@ impl Learner<'_> {
                         voice.name = Some(name.clone());
                     }
                     Speaker::Other(name) => {
+                        self.asked_back(text);
                         self.talk = Talk::default();
-                        return self.talk.hand_over(self.book, name.as_deref(), text);
+                        return self.talk.hand_over(self.book, name.as_deref(), text, &span);
                     }
                 }
                 self.talk.take_up(voice.name.as_deref());
                 self.prose(text, place, &mut voice);
-                self.talk.hand_over(self.book, voice.name.as_deref(), text);
+                self.talk.hand_over(self.book, voice.name.as_deref(), text, &span);
             }
             Unit::Pair { key, value, span } => self.pair(key, value, span),
             Unit::Item { heading, text, span } => self.item(heading, text, span),
@@ -179,7 +195,7 @@ impl Learner<'_> {
 
     pub(super) fn prose(&mut self, text: &str, place: &Place, voice: &mut Voice) {
         let ranges = sentence::sentences_of(self.book, text);
-        let before = self.memories.len();
+        let mut before = self.memories.len();
         for (at, range) in ranges.iter().enumerate() {
             let taken_back = ranges.get(at + 1).map(|next| &text[next.clone()]);
             if taken_back.is_some_and(|next| next.len() < 25 && self.book.sarcasm.found_in(next)) {
@@ -200,7 +216,24 @@ impl Learner<'_> {
             if !self.heard.insert(hash(&clean, voice)) {
                 continue;
             }
+            let corrected = self.corrected(&clean, voice.name.as_deref());
+            let clean = match corrected {
+                Some((meant, taken_back)) => {
+                    before -= taken_back.len().min(before.saturating_sub(taken_back.start));
+                    for memory in self.memories.drain(taken_back) {
+                        self.seen.remove(&memory.content.to_lowercase());
+                    }
+                    meant
+                }
+                None => clean,
+            };
+            let taught = self.memories.len();
             let known = self.sentence(&clean, &span, voice);
+            self.said = (self.memories.len() > taught).then(|| Said {
+                text: clean,
+                speaker: voice.name.clone(),
+                memories: taught..self.memories.len(),
+            });
             if matches!(voice.setting, Setting::Text | Setting::List) {
                 voice.known = known.unwrap_or(voice.known);
             }
@@ -226,8 +259,9 @@ impl Learner<'_> {
             let clause = &clause[gate::trimmed(self.book, clause)];
             self.talk.dateline(self.book, clause, dates::day_of(voice.date));
             let resolved = if known { None } else { self.talk.resolved(clause) };
+            let (resolved, context) = resolved.unzip();
             let clause = resolved.as_deref().unwrap_or(clause);
-            let mine = self.clause(clause, span, &Voice { known, ..voice.clone() });
+            let mine = self.clause(clause, span, &Voice { known, context: context.flatten(), ..voice.clone() });
             self.talk.hear(self.book, clause);
             known = mine.unwrap_or(known);
             about = about.or(mine);
@@ -248,7 +282,12 @@ impl Learner<'_> {
         }
         let full = if voice.known { None } else { gate::completed(self.book, clause, voice.setting) };
         if let Some(refusal) = gate::refuse_clause(self.book, clause, full.is_some()) {
-            self.refuse(refusal);
+            // It is no fact, but among people it matters that it was said: advice, a wish, what somebody else said.
+            if voice.setting == Setting::People && refusal != Refusal::Question {
+                self.remark(clause, span, voice, refusal == Refusal::Request);
+            } else {
+                self.refuse(refusal);
+            }
             return None;
         }
         let clause = full.as_deref().unwrap_or(clause);
@@ -264,7 +303,7 @@ impl Learner<'_> {
             }
             _ => {
                 let other = clause.split_whitespace().next().is_some_and(|w| w.starts_with(char::is_uppercase));
-                self.remark(clause, span, voice);
+                self.remark(clause, span, voice, false);
                 return (other && !self.book.not_other.found_in(clause)).then_some(false);
             }
         };
@@ -302,7 +341,7 @@ impl Learner<'_> {
             self.book.addressed.found_in(canonical) && talk::weight(self.book, canonical) < MIN_WEIGHT_TO_OTHERS;
         let core = &canonical[self.preface(canonical, &when)..];
         if aside && self.book.deictic.found_in(canonical) {
-            self.remark(canonical, span, voice);
+            self.remark(canonical, span, voice, false);
             return;
         }
         for rule in &self.book.rules {
@@ -329,10 +368,11 @@ impl Learner<'_> {
                 return;
             }
             if aside && !core.starts_with(SUBJECT) && rule.meaning.slot.is_none() && loose && too_thin(canonical) {
-                self.remark(canonical, span, voice);
+                self.remark(canonical, span, voice, false);
                 return;
             }
-            let found = Found { rule, groups: &groups, value, canonical, when: &when, tense, today };
+            let found =
+                Found { rule, groups: &groups, value, canonical, when: &when, tense, today, until: &self.book.until };
             self.learned(&found, span, voice);
             if !rule.meaning.also {
                 return;
@@ -373,9 +413,8 @@ impl Learner<'_> {
             }
             _ => {
                 let text = dated(found.canonical, found.when, meaning.no_date);
-                let other = self.pair.as_ref().and_then(|pair| pair.iter().find(|one| Some(one.as_str()) != name));
-                let text = match other.filter(|_| voice.setting == Setting::People) {
-                    Some(other) => talk::named(self.book, &text, other),
+                let text = match self.listener(voice) {
+                    Some(listener) => talk::named(self.book, &text, listener),
                     None => text,
                 };
                 person::render(self.book, &text, name)
@@ -400,19 +439,27 @@ impl Learner<'_> {
             event_date: None,
             forget_after: None,
             evidence: span.clone(),
+            context: voice.context.clone(),
             message: None,
+            context_message: None,
         };
         if !meaning.no_date {
-            place_in_time(&mut memory, found, meaning);
+            place_in_time(&mut memory, found, meaning, self.now);
         }
         self.keep(memory);
+    }
+
+    /// Whom "you" means, in a conversation of two.
+    pub(super) fn listener(&self, voice: &Voice) -> Option<&str> {
+        let pair = self.pair.as_ref().filter(|_| voice.setting == Setting::People)?;
+        pair.iter().map(String::as_str).find(|one| Some(*one) != voice.name.as_deref())
     }
 
     /// The slot under which a second value contradicts the first; `None` where a person has many.
     fn single_slot(&self, slot: &str, groups: &Captures<'_>) -> Option<String> {
         let kin = groups.name("k").map(|m| m.as_str().to_lowercase());
         match (slot, kin) {
-            ("favorite", Some(what)) => Some(format!("favorite.{}", what.trim())),
+            ("favorite", Some(what)) => Some(format!("favorite.{}", plain_words(what.trim()))),
             ("relation", Some(kin)) => self.book.single_kin.contains(&kin).then(|| format!("relation.{kin}")),
             _ => self.book.single.contains(slot).then(|| slot.to_owned()),
         }
@@ -452,10 +499,13 @@ struct Found<'a> {
     when: &'a [When],
     tense: Tense,
     today: Date,
+    /// Words between the ends of a span of time.
+    until: &'a HashSet<String>,
 }
 
-/// Gives a memory the time of its sentence; what lies ahead is an event that is forgotten when it is over.
-fn place_in_time(memory: &mut Memory, found: &Found<'_>, meaning: &Meaning) {
+/// Gives a memory the time of its sentence; what lies ahead is an event that is forgotten when it is over. What is over by
+/// now, as in a conversation of long ago, was planned, and stays.
+fn place_in_time(memory: &mut Memory, found: &Found<'_>, meaning: &Meaning, now: i64) {
     let Some(when) = found.when.first() else { return };
     let ahead = found.tense == Tense::Future && when.end >= found.today;
     let whole_past = when.end < found.today || found.tense == Tense::Past && when.start <= found.today;
@@ -465,7 +515,14 @@ fn place_in_time(memory: &mut Memory, found: &Found<'_>, meaning: &Meaning) {
     if ahead && (!memory.is_static || memory.slot.is_none()) {
         memory.is_static = false;
         memory.kind = Kind::Event;
-        memory.forget_after = Some(dates::after(when.end));
+        // "From 1 June to 15 June" is over after the fifteenth.
+        let last = found.when.windows(2).take_while(|pair| {
+            let between = found.canonical.get(pair[0].span.end..pair[1].span.start).map(str::trim);
+            pair[0].end <= pair[1].start
+                && between.is_some_and(|word| word.is_empty() || found.until.contains(&word.to_lowercase()))
+        });
+        memory.forget_after =
+            Some(dates::after(last.last().map_or(when.end, |pair| pair[1].end))).filter(|end| *end > now);
     }
 }
 

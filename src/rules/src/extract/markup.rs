@@ -173,7 +173,8 @@ impl Reader<'_, '_> {
         let found = if short { pair(body).or_else(|| row(body)) } else { None };
         if let Some((key, value)) = found {
             let listed = bullet.is_some() || self.keyed || body.trim_start().starts_with(['*', '_', '|']);
-            let of_document = front && OF_THE_DOCUMENT.contains(&normal_key(&key).as_str());
+            let of_document = front && OF_THE_DOCUMENT.contains(&normal_key(&key).as_str())
+                || self.is_sender(&key, &body[value.clone()]);
             if of_document || is_key(self.book, &key, self.input.schema, listed) {
                 self.flush();
                 if !of_document {
@@ -210,6 +211,14 @@ impl Reader<'_, '_> {
                 self.block = Some(Block { start: start + body_at, end: start + line.len(), setting });
             }
         }
+    }
+
+    /// Whether a line is the sender of a mail rather than where somebody comes from.
+    fn is_sender(&self, key: &str, value: &str) -> bool {
+        let to = |(_, line): (usize, &str)| {
+            pair(line).is_some_and(|(key, _)| matches!(normal_key(&key).as_str(), "to" | "subject"))
+        };
+        normal_key(key) == "from" && (value.contains('@') || lines(self.text).take(8).any(to))
     }
 
     /// Begins a section.

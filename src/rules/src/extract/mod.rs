@@ -14,6 +14,7 @@
 //! The words and patterns are data (`data/en.rules`), one file per language. Every table is compiled once; every
 //! pattern runs on the linear-time regex engine, and sentences are bounded, so the whole is linear in the input.
 
+mod correction;
 mod dates;
 mod entries;
 mod fields;
@@ -37,6 +38,8 @@ mod zones;
 mod attribution;
 #[cfg(test)]
 mod cases;
+#[cfg(test)]
+mod dialogue;
 #[cfg(test)]
 mod tests;
 
@@ -155,8 +158,12 @@ pub struct Memory {
     pub forget_after: Option<i64>,
     /// Where it was said: bytes of the input.
     pub evidence: Range<usize>,
+    /// Another turn whose words it holds: the question that it answers, or where a pronoun's person or thing is named.
+    pub context: Option<Range<usize>>,
     /// The turn it was said in, counted in [`Extraction::messages`].
     pub message: Option<usize>,
+    /// That other turn, counted the same way.
+    pub context_message: Option<usize>,
 }
 
 /// Who speaks in a turn.

@@ -37,7 +37,16 @@ pub(super) fn tokens(text: &str) -> (Vec<Token>, String) {
             }
         }
     };
-    for c in text.chars() {
+    // An address of the web is one word: the "me" of "example.com/~me" is nobody.
+    let mut address_ends = 0;
+    for (at, c) in text.char_indices() {
+        if word.is_empty() && at >= address_ends {
+            address_ends = at + address(&text[at..]);
+        }
+        if at < address_ends {
+            word.push(c);
+            continue;
+        }
         let inner = matches!(c, '\'' | '-' | '_' | '@' | '.') && !word.is_empty() && c != '.';
         if c.is_alphanumeric() || c == SUBJECT || inner || is_mark(c) {
             word.push(c);
@@ -48,6 +57,15 @@ pub(super) fn tokens(text: &str) -> (Vec<Token>, String) {
     }
     push(&mut gap, &mut word, &mut list);
     (list, gap)
+}
+
+/// How long the address of the web is with which a text begins.
+fn address(text: &str) -> usize {
+    let begins = ["http://", "https://", "www."]
+        .iter()
+        .any(|begin| text.get(..begin.len()).is_some_and(|head| head.eq_ignore_ascii_case(begin)));
+    let end = text.find(char::is_whitespace).unwrap_or(text.len());
+    if begins { text[..end].trim_end_matches(['.', ',', ';', ':', '!', '?', ')', '>', '"', '\'']).len() } else { 0 }
 }
 
 /// Combining marks, which belong to the letter before them.

@@ -15,8 +15,14 @@ use super::{Kind, Memory, dates, person, talk};
 /// How much a remark on the world at large must say beside something learned; any other must say anything.
 const MIN_WEIGHT_GENERAL: usize = 2;
 
+/// How much a remark to the listener must say.
+const MIN_WEIGHT_TO_LISTENER: usize = 4;
+
 /// How much the remarks of a turn must say together when nothing was learned from it.
 const MIN_WEIGHT_ALONE: usize = 4;
+
+/// How much of that the question may say which they answer.
+const MAX_WEIGHT_OF_QUESTION: usize = 3;
 
 /// Something said, until it is known whether the turn it was said in teaches anything.
 pub(super) struct Remark {
@@ -27,28 +33,44 @@ pub(super) struct Remark {
 }
 
 impl Learner<'_> {
-    /// Notes a clause that is not about its speaker.
-    pub(super) fn remark(&mut self, clause: &str, span: &Range<usize>, voice: &Voice) {
+    /// Notes a clause that is not about its speaker, or asks the listener for something.
+    pub(super) fn remark(&mut self, clause: &str, span: &Range<usize>, voice: &Voice, asks: bool) {
         let book = self.book;
         if matches!(voice.setting, Setting::Text | Setting::List) || voice.known {
             return;
         }
         let weight = talk::weight(book, clause);
-        let least = if self.is_general(clause) { MIN_WEIGHT_GENERAL } else { 1 };
-        if book.addressed.found_in(clause) || book.empty.found_in(clause) || weight < least {
+        // A pronoun points back, and so does an answer that is no sentence.
+        let (deictic, whole) = (book.deictic.found_in(clause), book.finite.found_in(clause));
+        let points_back = deictic || self.talk.answers() && !whole;
+        let thing = if points_back { self.talk.thing(book, clause) } else { None };
+        let may_answer = book.wording.answered.is_some() && thing.is_none() && (deictic || !whole);
+        let answers = may_answer && self.talk.asks() > 0;
+        let general = !answers && self.is_general(clause);
+        let least = if general { MIN_WEIGHT_GENERAL } else { 1 };
+        let complete = answers || thing.is_some() && self.talk.answers();
+        let brief = !complete && book.brief.found_in(clause);
+        let empty = brief || book.empty.found_in(clause);
+        // What is said to "you" is mostly courtesy, and in a conversation of more than two it is not known to whom.
+        let addressed = book.addressed.found_in(clause);
+        let listener = self.listener(voice).filter(|_| addressed || asks).map(str::to_owned);
+        let least = if addressed { MIN_WEIGHT_TO_LISTENER } else { least };
+        if addressed && listener.is_none() || empty || weight < least {
             return self.refuse(Refusal::SmallTalk);
         }
         let today = dates::day_of(voice.date);
         let tense = if book.pastish.found_in(clause) { dates::Tense::Past } else { dates::Tense::Future };
         let when = dates::find(book, clause, today, tense);
         let said = dated(clause, &when, false);
-        // A pronoun points back, and so does an answer that is no sentence.
-        let points_back = book.deictic.found_in(clause) || self.talk.answers() && !book.finite.found_in(clause);
-        let thing = if points_back { self.talk.thing(book) } else { None };
-        let named = thing.is_some();
-        let canonical = match thing {
-            Some(thing) => book.wording.said_of.replace("{t}", &thing),
-            None => book.wording.said.clone(),
+        let asked = if answers { self.talk.answered() } else { None };
+        let more =
+            asked.as_ref().map_or(usize::from(thing.is_some()), |asked| asked.weight.min(MAX_WEIGHT_OF_QUESTION));
+        let wording = &book.wording;
+        let (canonical, context) = match (thing, asked.zip(wording.answered.as_ref()), listener) {
+            (Some((thing, turn)), ..) => (wording.said_of.replace("{t}", &thing), turn),
+            (None, Some((asked, answered)), _) => (answered.replace("{q}", &asked.words), Some(asked.turn)),
+            (None, None, Some(listener)) => (wording.said_to.replace("{o}", &listener), None),
+            (None, None, None) => (wording.said.clone(), None),
         };
         let canonical = canonical.replace("{S}", &SUBJECT.to_string()).replace("{v}", &said);
         let ahead = when.first().filter(|when| tense == dates::Tense::Future && when.end >= today);
@@ -65,12 +87,13 @@ impl Learner<'_> {
             confidence: 0.5,
             importance: 0.25,
             event_date: ahead.or(over).map(|when| dates::micros_of(when.start)),
-            forget_after: ahead.map(|when| dates::after(when.end)),
+            forget_after: ahead.map(|when| dates::after(when.end)).filter(|end| *end > self.now),
             evidence: span.clone(),
+            context: context.or_else(|| voice.context.clone()),
             message: None,
+            context_message: None,
         };
-        let general = self.is_general(clause);
-        self.remarks.push(Remark { memory, weight: weight + usize::from(named), general });
+        self.remarks.push(Remark { memory, weight: weight + more, general });
     }
 
     /// Whether something is said of the world at large, rather than of what has been.

@@ -119,6 +119,9 @@ pub(super) struct RuleBook {
     pub(super) not_subjects: HashSet<String>,
     pub(super) units: HashMap<String, String>,
     pub(super) since: HashSet<String>,
+    /// Words between the ends of a span of time.
+    pub(super) until: HashSet<String>,
+    pub(super) correction: Vec<Regex>,
     pub(super) shown: Vec<Regex>,
     pub(super) finite: Patterns,
     pub(super) dateline: Patterns,
@@ -126,6 +129,11 @@ pub(super) struct RuleBook {
     pub(super) of_listener: Regex,
     pub(super) to_listener: Regex,
     pub(super) empty: Patterns,
+    /// Clauses that begin with a pronoun of several, and nouns that it may stand for.
+    pub(super) many: Patterns,
+    pub(super) plural: Patterns,
+    /// Clauses that say too little, unless they answer.
+    pub(super) brief: Patterns,
     pub(super) thin: HashSet<String>,
     pub(super) antecedent: Vec<Regex>,
     pub(super) thing: Vec<Regex>,
@@ -283,6 +291,8 @@ impl RuleBook {
             not_subjects: sections.words("notsubjects"),
             units: sections.pairs("units"),
             since: sections.words("since"),
+            until: sections.words("until"),
+            correction: patterns("correction"),
             shown: patterns("shown"),
             finite: Patterns(patterns("finite")),
             dateline: Patterns(patterns("dateline")),
@@ -290,6 +300,9 @@ impl RuleBook {
             of_listener: any_of("oflistener"),
             to_listener: any_of("tolistener"),
             empty: Patterns(patterns("empty")),
+            many: Patterns(patterns("many")),
+            plural: Patterns(patterns("plural")),
+            brief: Patterns(patterns("brief")),
             thin: sections.words("thin"),
             antecedent: patterns("antecedent"),
             thing: patterns("thing"),
@@ -356,9 +369,12 @@ pub(super) struct Wording {
     pub(super) pairs: String,
     /// What was recorded of the subject.
     pub(super) activity: String,
-    /// What the subject said, and of what.
+    /// What the subject said, of what, and to whom.
     pub(super) said: String,
     pub(super) said_of: String,
+    pub(super) said_to: String,
+    /// What the subject answered to a question, in a language that can tell what answers one.
+    pub(super) answered: Option<String>,
     /// The word that joins the last two of a list.
     pub(super) and: String,
 }
@@ -375,6 +391,8 @@ impl Wording {
             pairs: of("pairs", "{S}'s {k}: {v}"),
             activity: of("activity", "{S}'s activity: {v}"),
             said: of("said", "{S} said: {v}"),
+            said_to: of("said to", "{S} said to {o}: {v}"),
+            answered: said.get("answered").cloned(),
             said_of: of("said of", "{S} said of {t}: {v}"),
             and: format!(" {} ", of("and", "and")),
         }

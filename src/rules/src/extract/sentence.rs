@@ -19,6 +19,9 @@ const ABBREVIATIONS: [&str; 34] = [
     "geb",
 ];
 
+/// Words by which a sentence is told from the one before it, where the space was forgotten.
+const BEGINNINGS: [&str; 12] = ["I", "I'm", "I’m", "I've", "I’ve", "My", "We", "Our", "Ich", "Mein", "Meine", "Wir"];
+
 /// The sentences of a text, trimmed. A line break ends one, except inside a wrapped paragraph.
 pub(crate) fn sentences(text: &str) -> Vec<Range<usize>> {
     split(text, &|_| false)
@@ -112,7 +115,9 @@ fn ends_sentence(text: &str, start: usize, at: usize, next: usize, is_month: &dy
         return rest.chars().nth(1).is_none_or(char::is_whitespace);
     }
     if !following.is_whitespace() {
-        return false;
+        // "I live in Boston.I love dogs": nothing but a new sentence begins so.
+        let word = rest.split(char::is_whitespace).next().unwrap_or_default();
+        return text[..at].ends_with(char::is_lowercase) && BEGINNINGS.contains(&word);
     }
     if !text[at..].starts_with('.') {
         return true;

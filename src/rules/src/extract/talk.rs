@@ -5,6 +5,7 @@
 //! what was said of it. Both are remembered for two sentences and no longer: what lies farther back is easily taken for
 //! something else.
 
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
@@ -12,18 +13,34 @@ use regex::{Captures, Regex};
 use jiff::civil::Date;
 
 use super::dates::{self, Tense, When};
-use super::person;
-use super::rulebook::{RuleBook, SUBJECT, groups_of};
-use super::sentence;
+use super::rulebook::{RuleBook, SUBJECT, capitalized, groups_of};
+use super::{gate, person, sentence};
 
 /// For how many further sentences a pronoun may point back.
 const REACH: usize = 2;
+
+/// The longest question that is repeated with its answer.
+const MAX_QUESTION: usize = 160;
 
 /// Something spoken of, in the words of the speaker, and how many sentences ago.
 #[derive(Clone, Debug)]
 struct Mention {
     words: String,
     age: usize,
+    /// The turn, when it was one before this.
+    turn: Option<Range<usize>>,
+}
+
+/// What the turn before ended by asking.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    /// The question, with its mark.
+    pub(super) words: String,
+    /// How much it says.
+    pub(super) weight: usize,
+    /// The turn that asks.
+    pub(super) turn: Range<usize>,
+    by: Option<String>,
 }
 
 /// What a turn has spoken of so far.
@@ -35,6 +52,8 @@ pub(super) struct Talk {
     thing: Option<Mention>,
     /// The thing is what was asked about, and nothing was said since.
     asked: bool,
+    /// The question before this turn, and how many sentences ago; nothing has answered it yet.
+    question: Option<(Asked, usize)>,
     /// When it was, said ahead of what happened: "Last week was wild".
     when: Option<(When, usize)>,
 }
@@ -43,6 +62,7 @@ impl Talk {
     /// Goes on to the next sentence.
     pub(super) fn next(&mut self) {
         self.asked = false;
+        self.question = self.question.take().map(|(asked, age)| (asked, age + 1)).filter(|(_, age)| *age <= REACH);
         self.when = self.when.take().map(|(when, age)| (when, age + 1)).filter(|(_, age)| *age < REACH);
         for mention in [&mut self.she, &mut self.he, &mut self.they, &mut self.thing] {
             if let Some(known) = mention {
@@ -56,6 +76,8 @@ impl Talk {
 
     /// Begins a turn: what its speaker spoke of in the turn before is their own again.
     pub(super) fn take_up(&mut self, speaker: Option<&str>) {
+        // Nobody answers themself.
+        self.question = self.question.take().filter(|(asked, _)| asked.by.as_deref() != speaker);
         let own = format!("{}'s ", speaker.unwrap_or("User"));
         for mention in [&mut self.she, &mut self.he, &mut self.they].into_iter().flatten() {
             if let Some(rest) = mention.words.strip_prefix(&own) {
@@ -65,27 +87,48 @@ impl Talk {
     }
 
     /// Ends a turn: what it spoke of is named as the next speaker would name it.
-    pub(super) fn hand_over(&mut self, book: &RuleBook, speaker: Option<&str>, turn: &str) {
+    pub(super) fn hand_over(&mut self, book: &RuleBook, speaker: Option<&str>, turn: &str, span: &Range<usize>) {
         self.when = None;
         for mention in [&mut self.she, &mut self.he, &mut self.they].into_iter().flatten() {
             if let Some(rest) = mention.words.strip_prefix("my ") {
                 mention.words = format!("{}'s {rest}", speaker.unwrap_or("User"));
             }
             mention.age = 1;
+            mention.turn.get_or_insert_with(|| span.clone());
         }
-        // "How is your dog?" is answered about the dog.
-        let asked = turn.trim_end().strip_suffix('?').and_then(|turn| {
+        let question = turn.trim_end().strip_suffix('?').and_then(|turn| {
             let question = sentence::cleaned(turn.rsplit(['.', '!', '?', '\n']).next().unwrap_or_default());
-            if question.len() > sentence::MAX_SENTENCE {
-                return None;
-            }
+            (question.len() <= sentence::MAX_SENTENCE).then_some(question)
+        });
+        self.question = question.as_deref().filter(|question| question.len() <= MAX_QUESTION).map(|question| {
+            let words = &question[gate::trimmed(book, question)];
+            let asked = Asked {
+                words: format!("{}?", capitalized(words)),
+                weight: weight(book, words),
+                turn: span.clone(),
+                by: speaker.map(str::to_owned),
+            };
+            (asked, 0)
+        });
+        // "How is your dog?" is answered about the dog.
+        let asked = question.and_then(|question| {
             let groups = book.asked.iter().find_map(|pattern| pattern.captures_iter(&question).last())?;
             let what = groups.name("a")?.as_str().to_owned();
             let article = if groups["d"].eq_ignore_ascii_case("your") { "my" } else { "the" };
             is_thing(book, &what).then(|| format!("{article} {what}"))
         });
         self.asked = asked.is_some();
-        self.thing = asked.map(|words| Mention { words, age: 1 });
+        self.thing = asked.map(|words| Mention { words, age: 1, turn: Some(span.clone()) });
+    }
+
+    /// The question that a clause answers which says too little by itself; one clause answers it.
+    pub(super) fn answered(&mut self) -> Option<Asked> {
+        self.question.take().map(|(asked, _)| asked)
+    }
+
+    /// How much the question says that waits for its answer.
+    pub(super) fn asks(&self) -> usize {
+        self.question.as_ref().map_or(0, |(asked, _)| asked.weight)
     }
 
     /// Whether what is said now may be an answer.
@@ -122,14 +165,14 @@ impl Talk {
             is_thing(book, what).then(|| format!("{} {what}", definite(groups.name("d").map_or("the", |m| m.as_str()))))
         });
         if let Some(words) = thing {
-            self.thing = Some(Mention { words, age: 0 });
+            self.thing = Some(Mention { words, age: 0, turn: None });
         }
     }
 
     fn person(&mut self, book: &RuleBook, groups: &Captures<'_>) {
         let (Some(what), Some(noun)) = (groups.name("a"), groups.name("n")) else { return };
         let name = groups.name("name").map_or(String::new(), |m| format!(" {}", m.as_str().trim_end_matches('.')));
-        let mention = Some(Mention { words: format!("my {}{name}", what.as_str().trim()), age: 0 });
+        let mention = Some(Mention { words: format!("my {}{name}", what.as_str().trim()), age: 0, turn: None });
         let noun = noun.as_str().to_lowercase();
         let (she, he, they) = (book.she.contains(&noun), book.he.contains(&noun), book.they.contains(&noun));
         if they {
@@ -145,8 +188,8 @@ impl Talk {
         }
     }
 
-    /// The clause with the person in place of a leading pronoun.
-    pub(super) fn resolved(&mut self, clause: &str) -> Option<String> {
+    /// The clause with the person in place of a leading pronoun, and the turn that speaks of them if it was one before.
+    pub(super) fn resolved(&mut self, clause: &str) -> Option<(String, Option<Range<usize>>)> {
         static PRONOUN: LazyLock<Regex> = LazyLock::new(|| {
             let pattern =
                 r"^(?i)(?P<p>she|he|they|her|his|their)(?P<c>'s|'re|'ve|'ll|'d)? (?P<rest>(?P<next>[\w']+).*)$";
@@ -174,16 +217,20 @@ impl Talk {
             _ => "",
         };
         let rest = if owned { rest.replacen("name's ", "name is ", 1) } else { rest.to_owned() };
-        Some(format!("{}{verb} {rest}", mention.words))
+        Some((format!("{}{verb} {rest}", mention.words), mention.turn.clone()))
     }
 
-    /// The thing that "it" or "this" may mean, as a canonical phrase.
-    pub(super) fn thing(&self, book: &RuleBook) -> Option<String> {
-        let words = &self.thing.as_ref()?.words;
+    /// The thing that "it" or "this" in a clause may mean, as a canonical phrase, and the turn that speaks of it if it was
+    /// one before.
+    pub(super) fn thing(&self, book: &RuleBook, clause: &str) -> Option<(String, Option<Range<usize>>)> {
+        let Mention { words, turn, .. } = self.thing.as_ref()?;
+        if book.many.found_in(clause) && !book.plural.found_in(words) {
+            return None;
+        }
         let canonical = person::first_person(book, words).map(|text| {
             text.strip_prefix(&format!("{SUBJECT}'s ")).map_or_else(|| text.clone(), |rest| format!("their {rest}"))
         });
-        Some(canonical.unwrap_or_else(|| words.clone()))
+        Some((canonical.unwrap_or_else(|| words.clone()), turn.clone()))
     }
 }
 
@@ -227,16 +274,20 @@ pub(super) fn weight(book: &RuleBook, text: &str) -> usize {
 mod tests {
     use super::*;
 
+    fn resolved(talk: &mut Talk, clause: &str) -> Option<String> {
+        talk.resolved(clause).map(|(text, _)| text)
+    }
+
     #[test]
     fn pronouns_point_back_two_sentences_and_no_farther() {
         let book = RuleBook::english();
         let mut talk = Talk::default();
         talk.hear(book, "My sister Anna lives in Rome");
-        assert_eq!(talk.resolved("She's a doctor").as_deref(), Some("my sister Anna is a doctor"));
+        assert_eq!(resolved(&mut talk, "She's a doctor").as_deref(), Some("my sister Anna is a doctor"));
         assert_eq!(talk.resolved("He is a doctor"), None);
         talk.hear(book, "I adopted a puppy named Coco");
-        assert_eq!(talk.resolved("Her name's Coco").as_deref(), Some("my puppy Coco's name is Coco"));
-        assert_eq!(talk.resolved("He barks").as_deref(), Some("my puppy Coco barks"));
+        assert_eq!(resolved(&mut talk, "Her name's Coco").as_deref(), Some("my puppy Coco's name is Coco"));
+        assert_eq!(resolved(&mut talk, "He barks").as_deref(), Some("my puppy Coco barks"));
         for _ in 0..=REACH {
             talk.next();
         }
@@ -253,7 +304,8 @@ mod tests {
             ("This necklace is special to me", "this necklace"),
         ] {
             talk.hear(book, clause);
-            assert_eq!(talk.thing(book).as_deref(), Some(thing));
+            assert_eq!(talk.thing(book, "They are old"), None);
+            assert_eq!(talk.thing(book, "It is old"), Some((thing.to_owned(), None)));
         }
     }
 

@@ -374,6 +374,7 @@ fn check(text: &str, extraction: &Extraction) {
     };
     for memory in &extraction.memories {
         within(&memory.evidence);
+        memory.context.iter().for_each(within);
         assert!(memory.confidence <= MAX_CONFIDENCE && memory.confidence > 0.0);
         assert!((0.0..=1.0).contains(&memory.importance));
         assert!(!memory.content.trim().is_empty());

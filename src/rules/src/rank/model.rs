@@ -103,7 +103,7 @@ impl Default for Weights {
             maxsim_before: 11.0,
             maxsim_around: 4.0,
             answers: 1.75,
-            repeats: 1.5,
+            repeats: 2.5,
             related: [0.05, 0.3],
             alone: 2.25,
             few: 0.4,

@@ -67,8 +67,15 @@ fn a_denial_contradicts_what_it_denies() {
         ("User has no children", "User has children"),
         ("User isn't allergic to peanuts", "User is allergic to peanuts"),
         ("User likes tea", "User doesn't like tea"),
+        ("User dislikes tea", "User likes tea"),
+        ("User loves tea", "User hates tea"),
+        ("User is fond of tea", "User cannot stand tea"),
     ] {
         assert_eq!(relation(new, known), Some(Relation::Contradicts), "{new} | {known}");
+    }
+    // Not to hate is less than to like, and no denial of it.
+    for text in ["User does not hate tea", "User no longer dislikes tea"] {
+        assert_eq!(Statement::read(text, None), None, "{text}");
     }
     for (new, known) in [
         ("User does not like tea", "User likes coffee"),

@@ -1,0 +1,117 @@
+//! What people say to each other: answers, advice, and plans of long ago.
+
+use serde_json::{Value, json};
+
+use super::tests::{NOW, written};
+use super::{Extraction, Input, extract};
+
+const DAY: i64 = 86_400_000_000;
+
+fn read_at(now: i64, turns: &[(&str, &str)]) -> Extraction {
+    let date = crate::time::format_micros(NOW);
+    let message =
+        |(name, text): &(&str, &str)| json!({ "role": "user", "name": name, "content": text, "timestamp": date });
+    let text = Value::Array(turns.iter().map(message).collect()).to_string();
+    extract(&Input { text: &text, input_type: None, now, schema: &[], subject_name: None, language: None })
+}
+
+/// Each memory with its turn and the other turn whose words it holds.
+fn seen(turns: &[(&str, &str)]) -> Vec<(String, Option<usize>, Option<usize>)> {
+    let found = read_at(NOW, turns);
+    found.memories.into_iter().map(|memory| (memory.content, memory.message, memory.context_message)).collect()
+}
+
+fn memory(content: &str, turn: usize, context: Option<usize>) -> (String, Option<usize>, Option<usize>) {
+    (content.to_owned(), Some(turn), context)
+}
+
+#[test]
+fn an_answer_brings_its_question() {
+    assert_eq!(
+        seen(&[
+            ("Ben", "Wow, a whole week in the mountains! How did everybody like the cold?"),
+            ("Ann", "They were tired and hungry. I bought a new tent."),
+        ]),
+        [
+            memory("Ann answered \"How did everybody like the cold?\": They were tired and hungry", 1, Some(0)),
+            memory("Ann bought a new tent", 1, None),
+        ]
+    );
+    // A thing that the question names is named instead of repeating the question.
+    assert_eq!(
+        seen(&[("Ben", "How are the twins?"), ("Ann", "They were tired and hungry. I bought a new tent.")])[0],
+        memory("Ann said of the twins: They were tired and hungry", 1, Some(0))
+    );
+    assert_eq!(
+        seen(&[("Ben", "Where will everybody sleep?"), ("Ann", "A cabin near Bergen, Ben!")]),
+        [memory("Ann answered \"Where will everybody sleep?\": A cabin near Bergen", 1, Some(0))]
+    );
+}
+
+#[test]
+fn a_question_is_answered_once_and_soon_and_by_somebody_else() {
+    let twice =
+        seen(&[("Ben", "What did you see in Oslo?"), ("Ann", "Polar ships mostly. Old boats and a hall of maps.")]);
+    assert_eq!(
+        twice,
+        [
+            memory("Ann answered \"What did you see in Oslo?\": Polar ships mostly", 1, Some(0)),
+            memory("Ann said: Old boats and a hall of maps", 1, None),
+        ]
+    );
+    let own = seen(&[("Ann", "What did you see in Oslo?"), ("Ann", "Polar ships, wooden boats, old maps and dogs.")]);
+    assert_eq!(own, [memory("Ann said: Polar ships, wooden boats, old maps and dogs", 1, None)]);
+    let sentence = seen(&[("Ben", "What did you see in Oslo?"), ("Ann", "I went to Bergen last week.")]);
+    assert_eq!(sentence, [memory("Ann went to Bergen in the week of 1 May 2023", 1, None)]);
+}
+
+#[test]
+fn courtesy_answers_nothing() {
+    for answer in ["Yes!", "They're great.", "Thanks, Ben!", "It was nice.", "No, sorry."] {
+        assert_eq!(seen(&[("Ben", "How did the twins like the mountains?"), ("Ann", answer)]), [], "{answer}");
+    }
+}
+
+#[test]
+fn a_pronoun_names_the_turn_that_it_points_to() {
+    assert_eq!(
+        seen(&[("Ben", "My sister Eva called me."), ("Ben", "She is a surgeon in Oslo."), ("Ann", "I like jazz.")]),
+        [
+            memory("Ben's sister Eva called them", 0, None),
+            memory("Ben's sister Eva is a surgeon in Oslo", 1, Some(0)),
+            memory("Ann likes jazz", 2, None),
+        ]
+    );
+}
+
+#[test]
+fn advice_is_said_to_the_listener() {
+    let advice = "You can replace the butter in cakes with coconut oil.";
+    assert_eq!(
+        seen(&[("Ann", "I bake a lot."), ("Ben", advice)])[1..],
+        [memory("Ben said to Ann: You can replace the butter in cakes with coconut oil", 1, None)]
+    );
+    // Of three people it is not known whom "you" means, and praise is no advice.
+    assert_eq!(seen(&[("Ann", "I bake a lot."), ("Eva", "Hello!"), ("Ben", advice)]).len(), 1);
+    assert_eq!(
+        seen(&[("Ann", "I bake a lot."), ("Ben", "You are so good at that! Stay safe and see you soon.")]).len(),
+        1
+    );
+    let asides = read_at(NOW, &[("Ann", "I bake a lot."), ("Ben", advice)]).memories;
+    assert!(asides[1].aside && !asides[0].aside);
+}
+
+#[test]
+fn a_plan_that_was_over_when_it_is_read_stays() {
+    let turns = [("Ann", "I'm flying to Rome next Friday."), ("Ben", "Have fun!")];
+    let ahead = read_at(NOW, &turns);
+    assert_eq!(
+        ahead.memories.iter().map(written).collect::<Vec<_>>(),
+        ["event dynamic at 2023-05-12 until 2023-05-13 | Ann is flying to Rome on 12 May 2023"]
+    );
+    let over = read_at(NOW + 400 * DAY, &turns);
+    assert_eq!(
+        over.memories.iter().map(written).collect::<Vec<_>>(),
+        ["event dynamic at 2023-05-12 | Ann is flying to Rome on 12 May 2023"]
+    );
+}
