@@ -1,4 +1,6 @@
--- Digests: what a first look at a large subject needs. A subject of a few thousand memories has none.
+-- Digests: what a first look at a very large subject needs. A subject of less than some twenty thousand memories has none.
+--
+-- Who makes or changes one holds the lock of its subject, as every writer does, and sees what was committed before it got that.
 
 -- What so many blocks of signatures count for; src/rules/src/digest.rs has the layout. The texts that were given up or
 -- forgotten since are counted beside it.
@@ -58,23 +60,32 @@ begin
 end
 $$;
 
--- Makes the digests that a subject lacks. The last block is never in one: it is added to.
-create function _memories_digest(key uuid, blocks integer default _digest_blocks()) returns void
+-- Makes the digests that a subject lacks, at most so many, if it has so many blocks that it gets any. The last block is never in
+-- one: it is added to.
+create function _memories_digest(
+  key uuid, at_most integer default null, blocks integer default _digest_blocks(), least_blocks integer default _digest_first()
+) returns void
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 declare
   last constant bigint := (select s.block from memory_signature s where s.subject_key = key order by s.block desc limit 1);
-  first bigint := coalesce((select d.last_block + 1 from memory_digest d where d.subject_key = key order by d.first_block desc limit 1), 0);
+  first bigint := (select d.last_block + 1 from memory_digest d where d.subject_key = key order by d.first_block desc limit 1);
 begin
-  while first + blocks <= last loop
+  if first is null and last < least_blocks then
+    return;
+  end if;
+  first := coalesce(first, 0);
+  while first + blocks <= last and at_most is distinct from 0 loop
     perform _memory_digest(key, first, first + blocks - 1);
     first := first + blocks;
+    at_most := at_most - 1;
   end loop;
 end
 $$;
 
--- Notes that a text counts no longer, or again. Its digest is made anew when a twentieth of what it counts is wrong.
+-- Notes that a text counts no longer, or again. Its digest is made anew when a twentieth of what it counts is wrong; one that
+-- counts few texts not as soon, lest it were made anew for nearly every one of them.
 create function _memory_digest_changed(key uuid, in_block bigint) returns void
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
@@ -87,7 +98,7 @@ begin
     select b.first_block from memory_digest b where b.subject_key = key and b.first_block <= in_block order by b.first_block desc limit 1)
     and d.last_block >= in_block
   returning * into this;
-  if this.gone > this.texts / 20 then
+  if this.gone > greatest(this.texts, 4 * (this.last_block - this.first_block + 1)) / 20 then
     perform _memory_digest(key, this.first_block, this.last_block);
   end if;
 end

@@ -69,7 +69,7 @@ begin
     insert into memory_signature (subject_key, block, part, project_id, signatures)
     values (m.subject_key, last.block, 0, m.project_id, records[1]);
     if last.block > 0 and last.block % _digest_blocks() = 0 then
-      perform _memories_digest(m.subject_key);
+      perform _memories_digest(m.subject_key, _digest_at_once());
     end if;
   end if;
   if cardinality(records) > 1 then
@@ -134,6 +134,7 @@ as $$
 declare
   config constant regconfig := _text_search_config();
   first_block bigint := 0;
+  last_block bigint;
   signed bigint;
 begin
   model := coalesce(model, (select max(e.model_id) from memory_embedding e where e.subject_key = key));
@@ -173,8 +174,10 @@ begin
     from packed
     where m.subject_key = packed.subject_key and m.id = packed.id and m.signature_block <> packed.block
   )
-  select count(*) into signed from packed;
-  perform _memories_digest(key);
+  select count(*), max(block) into signed, last_block from packed;
+  if last_block / _digest_blocks() > greatest(first_block - 1, 0) / _digest_blocks() then
+    perform _memories_digest(key, case when first_block > 0 then _digest_at_once() end);
+  end if;
   return signed;
 end
 $$;

@@ -87,8 +87,20 @@ fn _digest_blocks() -> i32 {
     digest::BLOCKS as i32
 }
 
+/// The blocks of a subject from which on it has digests.
+#[pg_extern(immutable, parallel_safe)]
+fn _digest_first() -> i32 {
+    digest::FIRST as i32
+}
+
+/// Digests that a writer makes at once.
+#[pg_extern(immutable, parallel_safe)]
+fn _digest_at_once() -> i32 {
+    digest::AT_ONCE as i32
+}
+
 /// The digest of some blocks, each with its number counted from the first, in their order: how many texts it counts, what else
-/// they count for, where their words stand, bucket by bucket, and the codes of their vectors, with how many there are and of
+/// they count for, where their words stand, bucket by bucket, and the codes of their vectors, with how many of them have one and of
 /// which model.
 #[pg_extern(immutable, parallel_safe)]
 #[allow(clippy::type_complexity, reason = "pgrx reads the row type from the signature")]

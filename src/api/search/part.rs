@@ -1,21 +1,23 @@
 //! A search of a part of a subject: of so many memories that to read what is known of each would take longer than all else.
 //!
-//! The [digests](rules::digest) of a subject tell of each memory which of the question's words it has and about how near it
-//! is in meaning: what weighs most in a first look. The best by that come into question, and those newer than the last
-//! digest. Their signatures are read, with those of the blocks before and after, whose texts lend them context, and what was
-//! read goes the way of any search. The digests also say how many memories have each word, and who speaks: the score of
-//! a memory is what it would be if all had been read.
+//! The [digests](rules::digest) of a subject tell of each memory which of the question's words it has, about how near it is in
+//! meaning, by whom it is and of which day: what weighs most in a first look. The best by that [glance](Glance) come into
+//! question, and those newer than the last digest. Their signatures are read, with those of the blocks before and after,
+//! whose texts lend them context, and what was read goes the way of any search. The digests also say how many memories have
+//! each word, and who speaks: the score of a memory is what it would be if all had been read.
 //!
-//! What is given up is a memory that only what stands around it, its day or its speaker would lift above so many others.
-//! Where something might be missed for good, all is read: with a filter, which may keep any memory; where more rows are wanted
-//! than are looked at closer; where forgotten memories count; where the words of all are needed to correct those of the
-//! question; and while many memories wait for their vectors.
+//! What is given up is a memory that only what stands farther around it would lift above so many others. Where something might
+//! be missed for good, all is read: with a filter, which may keep any memory; where more rows are wanted than are looked at
+//! closer; where forgotten memories count; where the words of all are needed to correct those of the question; and while
+//! many memories wait for their vectors. A digest is older than what it tells of: where so many of those that look best are no
+//! longer current that others might be missed for them, more are read, and in the end all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::spi::SpiClient;
 use rules::digest::{self, Codes, Counted, Head, Places};
-use rules::rank::{Census, Model};
+use rules::rank::{Census, Cues, Glance, Model};
 use rules::signature::{self, Damaged, Terms};
 
 use super::Side;
@@ -33,6 +35,12 @@ const TAIL: u32 = 0;
 
 /// How many memories come into question for each that is looked at closer.
 const CHOSEN: usize = 5;
+
+/// What share of these has to be current, one in so many. Fewer, and the next best are read as well.
+const CURRENT: usize = 2;
+
+/// How many times as many are read then.
+const MORE: usize = 4;
 
 /// Blocks before and after one that comes into question that are read as well, for what their texts lend.
 const AROUND: i64 = 1;
@@ -78,8 +86,7 @@ impl Part {
         stream(client, queries::DIGESTS, &[key.into(), model.into()], true, |row| {
             let (first, last) = (row.get::<i64>(0), row.get::<i64>(1));
             let (Some(first_block), Some(last)) = (first.filter(|first| *first == part.tail), last) else {
-                return Err(internal("the digests of a subject are not complete")
-                    .set_hint("Write the signatures anew with memory_profile.search_refresh()."));
+                return Err(incomplete());
             };
             let head = Head::read(row.bytes(2)).map_err(damaged)?;
             part.counted.add_all(&head.counted);
@@ -121,23 +128,21 @@ impl Part {
     ) -> Result<Option<Census>> {
         let (Some(vectors), Some(meaning)) = (scope.vectors, &asked.meaning) else { return Ok(None) };
         let (census, covered, named) = self.covered(client, looked.terms, asked, &scope.model)?;
-        let cosines = self.cosines(client, vectors, meaning)?;
-        let mut scored: Vec<(f32, u32)> =
-            self.first_look(&scope.model, (&cosines, &covered, &named), &census).into_iter().zip(0..).collect();
-        let most = CHOSEN * self.depth;
-        if scored.len() > most {
-            // Of what is equal the newer.
-            scored.select_nth_unstable_by(most, |a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)));
-            scored.truncate(most);
-        }
-        let mut blocks: BTreeSet<i64> = scored.iter().map(|(_, text)| self.block_of(*text)).collect();
+        let (cosines, traits) = self.codes(client, vectors, meaning)?;
+        let spoken: u64 = self.counted.speakers.values().map(|texts| u64::from(*texts)).sum();
+        let glance = Glance {
+            cosines: &cosines,
+            covered: &covered,
+            named: &named,
+            traits: &traits,
+            date_fits: &self.date_fits(&asked.cues),
+            in_dialogue: spoken * 2 > self.counted.texts,
+        };
+        let evidence = glance.evidence(&asked.cues, &census, &scope.model);
+        let Some(blocks) = self.read_best(client, looked, evidence, pool)? else { return Ok(None) };
         if let Some(id) = request.explained {
-            stream(client, queries::MEMORY_BLOCK, &[self.key.into(), id.into()], true, |row| {
-                blocks.extend(row.get::<i64>(0));
-                Ok(())
-            })?;
+            self.read_explained(client, looked, id, &blocks, pool)?;
         }
-        self.read(client, looked, &blocks, pool)?;
         Ok(Some(census))
     }
 
@@ -146,64 +151,48 @@ impl Part {
         self.digests.last().map_or(0, |last| (last.first_text + last.head.texts()) as usize)
     }
 
-    /// Estimates how near in meaning each text of the digests is.
-    fn cosines(&self, client: &SpiClient<'_>, model: i16, meaning: &Meaning) -> Result<Vec<f32>> {
-        let mut cosines = Vec::with_capacity(self.texts());
+    /// Estimates how near in meaning each text of the digests is, and tells what each has that a question may want.
+    fn codes(&self, client: &SpiClient<'_>, model: i16, meaning: &Meaning) -> Result<(Vec<f32>, Vec<u8>)> {
+        let (mut cosines, mut traits) = (Vec::with_capacity(self.texts()), Vec::with_capacity(self.texts()));
         let mut digests = self.digests.iter();
         stream(client, queries::DIGEST_CODES, &[self.key.into(), model.into()], true, |row| {
-            let Some(digest) = digests.next() else { return Ok(()) };
+            let Some(digest) = digests.next().filter(|digest| Some(digest.first_block) == row.get(0)) else {
+                return Err(incomplete());
+            };
+            let texts = digest.head.texts();
             let codes = row.bytes(1);
             if codes.is_empty() {
-                cosines.resize(cosines.len() + digest.head.texts() as usize, 0.0);
+                cosines.resize(cosines.len() + texts as usize, f32::NAN);
+                traits.resize(traits.len() + texts as usize, 0);
                 return Ok(());
             }
-            let codes = Codes::read(codes, digest.head.texts()).map_err(damaged)?;
+            let codes = Codes::read(codes, texts).map_err(damaged)?;
             if codes.signs.len() != codes.factors.len() * meaning.code_len() {
                 return Err(damaged(Damaged));
             }
-            cosines.extend(meaning.cosines(codes.signs, &codes.factors));
+            let estimates = meaning.cosines(codes.signs, &codes.factors).into_iter().zip(&codes.factors);
+            cosines.extend(estimates.map(|(cosine, factor)| if *factor > 0.0 { cosine } else { f32::NAN }));
+            traits.extend_from_slice(codes.traits);
             Ok(())
         })?;
-        Ok(cosines)
+        Ok((cosines, traits))
     }
 
-    /// The evidence of the texts of the digests, about as the first look adds it up: of meaning and words, by whom it is said,
-    /// and, where most texts are those of a dialogue, what the texts before and after lend.
-    fn first_look(
-        &self,
-        model: &Model,
-        (cosines, covered, named): (&[f32], &[f32], &[bool]),
-        census: &Census,
-    ) -> Vec<f32> {
-        let weights = &model.weights;
-        let [constant, by_cosine, by_coverage] = weights.maxsim_by_cosine_and_coverage.map(|weight| weight as f32);
-        let [unrelated, related] = weights.related.map(|share| share as f32);
-        let speaker = (weights.speaker * census.speaker_tells()) as f32;
-        let [cosine, coverage, maxsim, nearby, before] = [
-            weights.cosine,
-            weights.share + weights.coverage,
-            weights.maxsim,
-            weights.coverage_nearby,
-            weights.maxsim_before,
-        ]
-        .map(|weight| weight as f32);
-        let spoken: u64 = self.counted.speakers.values().map(|texts| u64::from(*texts)).sum();
-        let in_dialogue = spoken * 2 > self.counted.texts;
-        let matched = |at: usize| constant + by_cosine * cosines[at] + by_coverage * covered[at];
-        let score = |at: usize| {
-            let matches = matched(at);
-            let mut score = cosine * cosines[at] + coverage * covered[at] + maxsim * matches;
-            if named[at] {
-                score += speaker * ((matches - unrelated) / (related - unrelated)).clamp(0.0, 1.0);
+    /// How well the day of each text of the digests fits the dates that the question names; empty if it names none.
+    fn date_fits(&self, cues: &Cues) -> Vec<f32> {
+        if cues.dates.is_empty() {
+            return Vec::new();
+        }
+        let mut fits = vec![0.0; self.texts()];
+        for digest in &self.digests {
+            for (first, end, day) in digest.head.days() {
+                let [first, end] = [first, end].map(|text| (digest.first_text + text) as usize);
+                if let Some(fits) = fits.get_mut(first..end) {
+                    fits.fill(cues.fit(day));
+                }
             }
-            if in_dialogue && at > 0 {
-                let around = &covered[at.saturating_sub(2)..(at + 2).min(covered.len())];
-                let best = around.iter().copied().fold(0.0, f32::max);
-                score += nearby * (best - covered[at]).max(0.0) + before * (matched(at - 1) - matches).max(0.0);
-            }
-            score
-        };
-        (0..cosines.len().min(covered.len())).map(score).collect()
+        }
+        fits
     }
 
     /// In how many memories each word asked for occurs, and what share of the words, weighed by rarity, each text of the digests
@@ -258,17 +247,97 @@ impl Part {
         Ok((census, covered, named))
     }
 
+    /// The digest that has a text, or a block.
+    fn digest_of(&self, is_before: impl Fn(&Described) -> bool) -> &Described {
+        &self.digests[self.digests.partition_point(is_before).saturating_sub(1)]
+    }
+
     fn block_of(&self, text: u32) -> i64 {
-        let after = self.digests.partition_point(|digest| digest.first_text <= text);
-        let digest = &self.digests[after.saturating_sub(1)];
+        let digest = self.digest_of(|digest| digest.first_text <= text);
         digest.first_block + digest.head.block_of((text - digest.first_text) as u16) as i64
     }
 
-    /// Reads some blocks that digests describe, and those around them.
-    fn read(&self, client: &SpiClient<'_>, looked: &Looked<'_>, blocks: &BTreeSet<i64>, pool: &mut Pool) -> Result<()> {
-        let around = blocks.iter().flat_map(|block| block - AROUND..=block + AROUND);
-        let wanted: BTreeSet<i64> = around.filter(|block| (0..self.tail).contains(block)).collect();
-        let arguments = [self.key.into(), wanted.into_iter().collect::<Vec<_>>().into()];
+    /// How many texts a block had when its digest was made.
+    fn texts_of(&self, block: i64) -> usize {
+        let digest = self.digest_of(|digest| digest.first_block <= block);
+        usize::try_from(block - digest.first_block).map_or(0, |nth| digest.head.texts_of(nth))
+    }
+
+    /// Reads the blocks of those that look best, and those around them; says which. Nothing where most would have to be read.
+    fn read_best(
+        &self,
+        client: &SpiClient<'_>,
+        looked: &Looked<'_>,
+        evidence: Vec<f32>,
+        pool: &mut Pool,
+    ) -> Result<Option<BTreeSet<i64>>> {
+        let newer = pool.len();
+        let mut scored: Vec<(f32, u32)> = evidence.into_iter().zip(0..).collect();
+        let mut most = CHOSEN * self.depth;
+        while most < scored.len() / 2 {
+            // Of what is equal the newer.
+            scored.select_nth_unstable_by(most, |a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)));
+            let mut chosen: BTreeMap<i64, usize> = BTreeMap::new();
+            for (_, text) in &scored[..most] {
+                *chosen.entry(self.block_of(*text)).or_default() += 1;
+            }
+            let blocks = self.around(chosen.keys().copied());
+            let taken = self.read(client, looked, &blocks, pool)?;
+            // Of a block that lacks some of its texts by now, those that were chosen may be the ones.
+            let current = chosen.iter().map(|(block, chosen)| {
+                let taken = taken.get(block).copied().unwrap_or(0);
+                chosen.saturating_sub(self.texts_of(*block).saturating_sub(taken))
+            });
+            if current.sum::<usize>() >= CHOSEN * self.depth / CURRENT {
+                return Ok(Some(blocks));
+            }
+            pool.truncate(newer);
+            most *= MORE;
+        }
+        Ok(None)
+    }
+
+    /// Reads the block of a text that is to be explained, unless it was read. What is read for this alone is no answer.
+    fn read_explained(
+        &self,
+        client: &SpiClient<'_>,
+        looked: &Looked<'_>,
+        id: &str,
+        read: &BTreeSet<i64>,
+        pool: &mut Pool,
+    ) -> Result<()> {
+        let mut block = None;
+        stream(client, queries::MEMORY_BLOCK, &[self.key.into(), id.into()], true, |row| {
+            block = row.get::<i64>(0);
+            Ok(())
+        })?;
+        let block = block.filter(|block| (0..self.tail).contains(block) && !read.contains(block));
+        let blocks: BTreeSet<i64> = self.around(block.into_iter()).difference(read).copied().collect();
+        let others = pool.len();
+        self.read(client, looked, &blocks, pool)?;
+        pool.forbid_from(others);
+        Ok(())
+    }
+
+    /// Some blocks and those around them, as far as digests describe them.
+    fn around(&self, blocks: impl Iterator<Item = i64>) -> BTreeSet<i64> {
+        let around = blocks.flat_map(|block| block - AROUND..=block + AROUND);
+        around.filter(|block| (0..self.tail).contains(block)).collect()
+    }
+
+    /// Reads some blocks that digests describe; says how many texts of each are current.
+    fn read(
+        &self,
+        client: &SpiClient<'_>,
+        looked: &Looked<'_>,
+        blocks: &BTreeSet<i64>,
+        pool: &mut Pool,
+    ) -> Result<BTreeMap<i64, usize>> {
+        let mut taken = BTreeMap::new();
+        if blocks.is_empty() {
+            return Ok(taken);
+        }
+        let arguments = [self.key.into(), blocks.iter().copied().collect::<Vec<_>>().into()];
         let mut parts: Vec<(i64, i16, Vec<u8>)> = Vec::new();
         stream(client, queries::MEMORY_BLOCKS, &arguments, true, |row| {
             if let (Some(block), Some(part)) = (row.get(0), row.get(1)) {
@@ -277,20 +346,28 @@ impl Part {
             Ok(())
         })?;
         parts.sort_unstable_by_key(|(block, part, _)| (*block, *part));
-        let (mut stretch, mut last) = (TAIL, None);
+        let (mut stretch, mut last) = (pool.last_stretch(), None);
         for (block, _, signatures) in &parts {
             if last.is_none_or(|last| last + 1 < *block) {
                 stretch += 1;
             }
             last = Some(*block);
+            let before = pool.len();
             take(pool, signatures, looked)?;
             pool.note_stretch(stretch);
+            *taken.entry(*block).or_default() += pool.len() - before;
         }
         if last == Some(self.tail - 1) {
             pool.join_stretch(stretch, TAIL);
         }
-        Ok(())
+        Ok(taken)
     }
+}
+
+/// How digests that leave something out are reported.
+fn incomplete() -> ErrorReport {
+    internal("the digests of a subject are not complete")
+        .set_hint("Write the signatures anew with memory_profile.search_refresh().")
 }
 
 /// Takes the texts of a block in.

@@ -117,7 +117,7 @@ pub struct Asked {
     /// The places, among all terms that were counted, of those that are scored.
     pub terms: Vec<usize>,
     pub speakers: Vec<u32>,
-    cues: Cues,
+    pub cues: Cues,
     /// None where there are no vectors to compare it with.
     pub meaning: Option<Meaning>,
 }
@@ -255,6 +255,8 @@ fn score(
         if scored.similarity >= request.threshold || explained {
             let left_out = if list.contains(&(at, text)) {
                 None
+            } else if !pool.is_eligible(text) && census.is_some() {
+                Some("by the digests of its words and its vector it does not come into question among so many")
             } else if !pool.is_eligible(text) {
                 Some("the filter keeps it out")
             } else if !containers[at].is_known(text) {

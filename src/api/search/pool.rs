@@ -267,9 +267,29 @@ impl Pool {
         Ok(true)
     }
 
+    /// Forgets the texts that were taken last, but for so many.
+    pub fn truncate(&mut self, count: usize) {
+        self.ids.truncate(if count == 0 { 0 } else { self.rows[count - 1].end as usize });
+        self.rows.truncate(count);
+        self.places.truncate(count);
+        self.cosines.truncate(count);
+        self.counts.truncate(count * self.terms);
+        self.stretches.truncate(count);
+        let coded = self.codes.texts.partition_point(|text| (*text as usize) < count);
+        let of_each = self.codes.signs.len().checked_div(self.codes.texts.len()).unwrap_or(0);
+        self.codes.signs.truncate(coded * of_each);
+        self.codes.factors.truncate(coded);
+        self.codes.texts.truncate(coded);
+    }
+
     /// Notes the stretch of blocks of the texts that were taken last.
     pub fn note_stretch(&mut self, stretch: u32) {
         self.stretches.resize(self.len(), stretch);
+    }
+
+    /// The greatest number of a stretch.
+    pub fn last_stretch(&self) -> u32 {
+        self.stretches.iter().copied().max().unwrap_or(0)
     }
 
     /// Gives the texts of a stretch to another one.
@@ -309,7 +329,12 @@ impl Pool {
 
     /// Lets nothing be returned any more.
     pub fn forbid_all(&mut self) {
-        self.rows.iter_mut().for_each(|row| row.eligible = false);
+        self.forbid_from(0);
+    }
+
+    /// Lets nothing be returned of what was taken after so many texts.
+    pub fn forbid_from(&mut self, count: usize) {
+        self.rows[count..].iter_mut().for_each(|row| row.eligible = false);
     }
 
     /// Lets a text be returned.

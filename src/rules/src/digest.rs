@@ -3,29 +3,40 @@
 //! The signatures of a subject stand in blocks, in the order of writing. So many blocks as a digest takes are never added to
 //! again, and what they say of words is turned around: for each word, which texts have it. The codes of their vectors stand
 //! together. With what the texts count for, a search then knows of every text how many of the question's words it has, how
-//! rare they are, and about how near it is in meaning, without having read it.
+//! rare they are, about how near it is in meaning, of which day it tells and by whom, without having read it.
 //!
 //! ```text
-//!   head    texts u32 │ those that count u32 │ their length u64 │ blocks u32 │ first text of each block, u16 │ speakers: two hashes, u32, and texts u32
+//!   head    texts u32 │ those that count u32 │ their length u64 │ blocks u32 │ stretches of days u32 │ first text of each
+//!           block, u16 │ first text of each stretch, u16, and its day, i32 │ speakers: two hashes, u32, and texts u32
 //!
 //!   bucket  terms u32 │ of each: 24 bits of hash in a u32, texts that have it u16, places u16 │ places, term by term, u16
 //!
-//!   codes   the signs of the vector of each text │ the factor of each, f32; zeros for a text that has none
+//!   codes   the signs of the vector of each text │ the factor of each, f32; zeros for a text that has none │ the traits
+//!           of each, u8
 //! ```
 //!
-//! The hashes of speakers stand among the terms, as [`spoken`] makes them. A place is the number of a text in the digest; its highest bit says that the word was only heard around the text. The terms
-//! of a digest are divided by their hashes, and a question reads the buckets of its own. All numbers are little endian.
+//! Texts that follow each other mostly tell of one day: a stretch of them. The hashes of speakers stand among the terms, as
+//! [`spoken`] makes them. A place is the number of a text in the digest; its highest bit says that the word was only heard
+//! around the text. The terms of a digest are divided by their hashes, and a question reads the buckets of its own. All
+//! numbers are little endian.
 //!
 //! A digest counts what it was made of. Texts that are given up or forgotten later stay in it: to name a text in vain costs a
 //! little time, and the counts are made anew before they are far off.
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::signature::{Damaged, HEARD, records};
+use crate::signature::{self, Damaged, HEARD, records};
 
 /// Blocks that one digest describes: so many that a large subject has few digests, and so few that it takes little time to
 /// make one and to read the blocks that have none yet.
 pub const BLOCKS: usize = 256;
+
+/// Blocks of a subject from which on it has digests. That is some twenty thousand texts, which are read in about the time of
+/// embedding a question: fewer are not worth what digests cost.
+pub const FIRST: usize = 10 * BLOCKS;
+
+/// Digests made at once, so that no writer waits long for those that a subject lacks when it has grown so large.
+pub const AT_ONCE: usize = 4;
 
 /// How many buckets the terms are divided into.
 pub const BUCKETS: usize = 64;
@@ -37,7 +48,13 @@ const ONLY_HEARD: u16 = 1 << 15;
 const FACTOR: usize = 4;
 
 /// Bytes of what stands before the starts of the blocks.
-const HEAD: usize = 20;
+const HEAD: usize = 24;
+
+/// Bytes of a stretch of days.
+const DAYS: usize = 6;
+
+/// Bytes of a speaker.
+const SPEAKER: usize = 12;
 
 /// The bucket of a term.
 pub fn bucket(term: u32) -> usize {
@@ -110,7 +127,8 @@ pub fn make<'a>(parts: impl IntoIterator<Item = (usize, &'a [u8])>) -> Result<Ma
     let mut starts: Vec<u16> = Vec::new();
     // Of each text, whether it counts; of each term, how many of those have it, and its places.
     let mut counts: Vec<bool> = Vec::new();
-    let mut codes: Vec<(u16, &[u8])> = Vec::new();
+    let mut coded: Vec<Coded<'_>> = Vec::new();
+    let mut days: Vec<(u16, i32)> = Vec::new();
     let mut terms: BTreeMap<u32, (u16, Vec<u16>)> = BTreeMap::new();
     let mut of_block: HashMap<&[u8], u16> = HashMap::new();
     for (block, signatures) in parts {
@@ -125,7 +143,11 @@ pub fn make<'a>(parts: impl IntoIterator<Item = (usize, &'a [u8])>) -> Result<Ma
                     let text = place(counts.len())?;
                     of_block.insert(record.id, text);
                     counts.push(!facts.forgotten);
-                    codes.push((facts.model, record.code));
+                    coded.push(Coded { model: facts.model, code: record.code, traits: facts.traits as u8 });
+                    let day = facts.day.unwrap_or(signature::NONE);
+                    if days.last().is_none_or(|(_, last)| *last != day) {
+                        days.push((text, day));
+                    }
                     if !facts.forgotten {
                         counted.add(facts.length, facts.speaker);
                     }
@@ -154,35 +176,48 @@ pub fn make<'a>(parts: impl IntoIterator<Item = (usize, &'a [u8])>) -> Result<Ma
         }
     }
 
-    let mut head = Vec::with_capacity(HEAD + 2 * starts.len() + 12 * counted.speakers.len());
+    let mut head = Vec::with_capacity(HEAD + 2 * starts.len() + DAYS * days.len() + SPEAKER * counted.speakers.len());
     head.extend((counts.len() as u32).to_le_bytes());
     head.extend((counted.texts as u32).to_le_bytes());
     head.extend(counted.length.to_le_bytes());
     head.extend((starts.len() as u32).to_le_bytes());
+    head.extend((days.len() as u32).to_le_bytes());
     head.extend(starts.iter().flat_map(|start| start.to_le_bytes()));
+    for (first, day) in days {
+        head.extend(first.to_le_bytes());
+        head.extend(day.to_le_bytes());
+    }
     for (pair, texts) in &counted.speakers {
         head.extend([pair[0], pair[1], *texts].into_iter().flat_map(u32::to_le_bytes));
     }
     let buckets = (0..BUCKETS).map(|number| write_bucket(number, &terms)).collect();
-    let (model, coded, codes) = write_codes(&codes, &counts);
+    let (model, coded, codes) = write_codes(&coded, &counts);
     Ok(Made { counted, head, buckets, model, coded, codes })
 }
 
+/// What stands in the codes of one text.
+struct Coded<'a> {
+    model: u16,
+    code: &'a [u8],
+    traits: u8,
+}
+
 /// The model that most texts have codes of, how many of those that count have one, and the codes.
-fn write_codes(codes: &[(u16, &[u8])], counts: &[bool]) -> (u16, u32, Vec<u8>) {
+fn write_codes(coded: &[Coded<'_>], counts: &[bool]) -> (u16, u32, Vec<u8>) {
     let mut models: BTreeMap<(u16, usize), u32> = BTreeMap::new();
-    for (model, code) in codes.iter().filter(|(model, code)| *model != 0 && code.len() > FACTOR) {
-        *models.entry((*model, code.len())).or_default() += 1;
+    for of in coded.iter().filter(|of| of.model != 0 && of.code.len() > FACTOR) {
+        *models.entry((of.model, of.code.len())).or_default() += 1;
     }
     let Some((&(model, length), _)) = models.iter().max_by_key(|(_, texts)| **texts) else { return (0, 0, Vec::new()) };
     let (none, signs) = (vec![0; length], length - FACTOR);
-    let has_one = |of: &(u16, &[u8])| (of.0, of.1.len()) == (model, length);
-    let code = |of: &(u16, &'_ [u8])| if has_one(of) { of.1.to_vec() } else { none.clone() };
-    let mut bytes = Vec::with_capacity(length * codes.len());
-    codes.iter().for_each(|of| bytes.extend(&code(of)[..signs]));
-    codes.iter().for_each(|of| bytes.extend(&code(of)[signs..]));
-    let coded = codes.iter().zip(counts).filter(|(of, counts)| has_one(of) && **counts).count();
-    (model, coded as u32, bytes)
+    let has_one = |of: &Coded<'_>| (of.model, of.code.len()) == (model, length);
+    let codes: Vec<&[u8]> = coded.iter().map(|of| if has_one(of) { of.code } else { &none[..] }).collect();
+    let mut bytes = Vec::with_capacity((length + 1) * codes.len());
+    codes.iter().for_each(|code| bytes.extend(&code[..signs]));
+    codes.iter().for_each(|code| bytes.extend(&code[signs..]));
+    bytes.extend(coded.iter().map(|of| of.traits));
+    let count = coded.iter().zip(counts).filter(|(of, counts)| has_one(of) && **counts).count();
+    (model, count as u32, bytes)
 }
 
 /// The number of a text, of which a digest holds no more than it has numbers for.
@@ -211,35 +246,30 @@ pub struct Head {
     pub counted: Counted,
     texts: u32,
     starts: Vec<u16>,
+    /// The first text of each stretch, and the day that its texts tell of.
+    days: Vec<(u16, i32)>,
 }
 
 impl Head {
     /// Reads what [`make`] wrote.
     pub fn read(bytes: &[u8]) -> Result<Head, Damaged> {
-        let number = |at: usize| bytes.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes);
-        let read = || {
-            let (all, texts, low, high) = (number(0)?, number(4)?, number(8)?, number(12)?);
-            let blocks = number(16)? as usize;
-            let starts = bytes.get(HEAD..HEAD.checked_add(blocks.checked_mul(2)?)?)?;
-            let speakers = bytes.get(HEAD + 2 * blocks..)?;
-            if !speakers.len().is_multiple_of(12) {
-                return None;
-            }
-            let word =
-                |bytes: &[u8], at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-            let speaker = |bytes: &[u8]| ([word(bytes, 0), word(bytes, 4)], word(bytes, 8));
-            let counted = Counted {
-                texts: u64::from(texts),
-                length: u64::from(low) | u64::from(high) << 32,
-                speakers: speakers.chunks_exact(12).map(speaker).collect(),
-            };
-            Some(Head {
-                counted,
-                texts: all,
-                starts: starts.as_chunks().0.iter().map(|start| u16::from_le_bytes(*start)).collect(),
-            })
+        let (numbers, rest) = bytes.split_first_chunk::<HEAD>().ok_or(Damaged)?;
+        let number = |at: usize| u32_at(numbers, at);
+        let (starts, rest) = split(rest, number(16), 2)?;
+        let (days, rest) = split(rest, number(20), DAYS)?;
+        let (speakers, []) = rest.as_chunks::<SPEAKER>() else { return Err(Damaged) };
+        let counted = Counted {
+            texts: u64::from(number(4)),
+            length: u64::from(number(8)) | u64::from(number(12)) << 32,
+            speakers: speakers.iter().map(|of| ([u32_at(of, 0), u32_at(of, 4)], u32_at(of, 8))).collect(),
         };
-        read().ok_or(Damaged)
+        let day = |[low, high, day @ ..]: &[u8; DAYS]| (u16::from_le_bytes([*low, *high]), i32::from_le_bytes(*day));
+        Ok(Head {
+            counted,
+            texts: number(0),
+            starts: starts.as_chunks().0.iter().map(|start| u16::from_le_bytes(*start)).collect(),
+            days: days.as_chunks().0.iter().map(day).collect(),
+        })
     }
 
     /// How many texts it numbers, those that do not count as well.
@@ -251,6 +281,32 @@ impl Head {
     pub fn block_of(&self, text: u16) -> usize {
         self.starts.partition_point(|start| *start <= text).saturating_sub(1)
     }
+
+    /// How many texts it numbers in a block, counted from the first.
+    pub fn texts_of(&self, block: usize) -> usize {
+        let start = |block: usize| self.starts.get(block).map_or(self.texts as usize, |start| usize::from(*start));
+        start(block + 1).saturating_sub(start(block))
+    }
+
+    /// The days that texts tell of, each with the first text of the stretch that does, and the text behind its last.
+    pub fn days(&self) -> impl Iterator<Item = (u32, u32, i32)> {
+        let ends = self.days.iter().skip(1).map(|(first, _)| u32::from(*first)).chain([self.texts]);
+        let stretches = self.days.iter().zip(ends);
+        stretches
+            .filter(|((_, day), _)| *day != signature::NONE)
+            .map(|((first, day), end)| (u32::from(*first), end, *day))
+    }
+}
+
+/// A number at a place.
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+/// The bytes of so many things, and what stands behind them.
+fn split(bytes: &[u8], count: u32, of_each: usize) -> Result<(&[u8], &[u8]), Damaged> {
+    let length = (count as usize).checked_mul(of_each).ok_or(Damaged)?;
+    bytes.split_at_checked(length).ok_or(Damaged)
 }
 
 /// The codes of a digest.
@@ -258,17 +314,23 @@ impl Head {
 pub struct Codes<'a> {
     /// The signs of each text, one after the other.
     pub signs: &'a [u8],
-    /// The factor of each text.
+    /// The factor of each text; 0 for one that has no code.
     pub factors: Vec<f32>,
+    /// The [traits](crate::rank::Traits) of each text.
+    pub traits: &'a [u8],
 }
 
 impl<'a> Codes<'a> {
     /// Those of so many texts.
     pub fn read(bytes: &'a [u8], texts: u32) -> Result<Codes<'a>, Damaged> {
-        let factors = (texts as usize).checked_mul(FACTOR).ok_or(Damaged)?;
-        let (signs, factors) =
-            bytes.split_at_checked(bytes.len().checked_sub(factors).ok_or(Damaged)?).ok_or(Damaged)?;
-        Ok(Codes { signs, factors: factors.as_chunks().0.iter().map(|factor| f32::from_le_bytes(*factor)).collect() })
+        let cut = |bytes: &'a [u8], of_each: usize| {
+            let last = (texts as usize).checked_mul(of_each).ok_or(Damaged)?;
+            bytes.split_at_checked(bytes.len().checked_sub(last).ok_or(Damaged)?).ok_or(Damaged)
+        };
+        let (rest, traits) = cut(bytes, 1)?;
+        let (signs, factors) = cut(rest, FACTOR)?;
+        let factors = factors.as_chunks().0.iter().map(|factor| f32::from_le_bytes(*factor)).collect();
+        Ok(Codes { signs, factors, traits })
     }
 }
 
@@ -315,6 +377,9 @@ mod tests {
     use super::*;
     use crate::signature::{Facts, write};
 
+    const ANN: [u32; 2] = [0x1234_5678, 0x9abc_def0];
+    const BEN: u32 = 0x0fed_cba9;
+
     fn facts(length: u32, speaker: [u32; 2], forgotten: bool) -> Facts {
         Facts {
             traits: 0,
@@ -343,11 +408,11 @@ mod tests {
         let long = write("c", &facts(900, [0, 0], false), &[], &many);
         assert_eq!(long.len(), 2);
         let first = [
-            write("a", &facts(3, [7, 8], false), &[1, 2], &[(5, 2), (0xff_ffff, 1)]).remove(0),
-            write("b", &facts(4, [7, 8], true), &[], &[(5, 1)]).remove(0),
+            write("a", &facts(3, ANN, false), &[1, 2], &[(5, 2), (0xff_ffff, 1)]).remove(0),
+            write("b", &facts(4, ANN, true), &[], &[(5, 1)]).remove(0),
         ]
         .concat();
-        let last = write("d", &facts(5, [9, 0], false), &[], &[(6, 1), (5, HEARD)]).remove(0);
+        let last = write("d", &facts(5, [BEN, 0], false), &[], &[(6, 1), (5, HEARD)]).remove(0);
         let parts = [(0, &first[..]), (1, &long[0]), (1, &long[1]), (3, &last)];
         let Made { head, buckets, .. } = make(parts).unwrap();
 
@@ -355,19 +420,32 @@ mod tests {
         assert_eq!(found(0xff_ffff, &buckets), Some((1, vec![(0, true)])));
         assert_eq!(found(899 << 10, &buckets), Some((1, vec![(2, true)])));
         assert_eq!(found(4, &buckets), None);
-        assert_eq!(found(spoken(8), &buckets), Some((0, vec![(0, true), (1, true)])));
+        assert_eq!(found(spoken(ANN[1]), &buckets), Some((0, vec![(0, true), (1, true)])));
 
         let head = Head::read(&head).unwrap();
         assert_eq!((head.counted.texts, head.counted.length, head.texts()), (3, 908, 4));
-        assert_eq!(head.counted.speakers.clone().into_iter().collect::<Vec<_>>(), [([7, 8], 1), ([9, 0], 1)]);
-        assert_eq!((head.counted.by(&[8]), head.counted.by(&[8, 9]), head.counted.by(&[0])), (1, 2, 0));
+        assert_eq!(head.counted.speakers.clone().into_iter().collect::<Vec<_>>(), [(ANN, 1), ([BEN, 0], 1)]);
+        assert_eq!((head.counted.by(&ANN[1..]), head.counted.by(&[ANN[1], BEN]), head.counted.by(&[0])), (1, 2, 0));
         assert_eq!([0, 1, 2, 3].map(|text| head.block_of(text)), [0, 0, 1, 3]);
+        assert_eq!([0, 1, 2, 3, 4].map(|block| head.texts_of(block)), [2, 1, 0, 1, 0]);
+    }
+
+    #[test]
+    fn days_are_those_of_the_texts() {
+        let of = |day| write("a", &Facts { day, ..facts(1, [1, 2], false) }, &[], &[]).remove(0);
+        let days = |days: &[Option<i32>]| {
+            let block: Vec<u8> = days.iter().flat_map(|day| of(*day)).collect();
+            Head::read(&make([(0, &block[..])]).unwrap().head).unwrap().days().collect::<Vec<_>>()
+        };
+        assert_eq!(days(&[Some(7), Some(7), None, None, Some(-3), Some(7)]), [(0, 2, 7), (4, 5, -3), (5, 6, 7)]);
+        assert_eq!(days(&[None, None]), []);
+        assert_eq!(days(&[]), []);
     }
 
     #[test]
     fn codes_are_those_of_most_texts() {
         let code = |model: u16, code: &[u8], forgotten| {
-            write("a", &Facts { model, ..facts(1, [0, 0], forgotten) }, code, &[]).remove(0)
+            write("a", &Facts { model, traits: model, ..facts(1, [0, 0], forgotten) }, code, &[]).remove(0)
         };
         let of = |factor: f32, sign: u8| [&[sign, sign][..], &factor.to_le_bytes()].concat();
         let block = [code(2, &of(0.5, 1), false), code(1, &of(9.0, 9), false), code(0, &of(9.0, 9), false)].concat();
@@ -377,8 +455,9 @@ mod tests {
         let codes = Codes::read(&made.codes, 5).unwrap();
         assert_eq!(codes.signs, [1, 1, 0, 0, 0, 0, 0, 0, 3, 3]);
         assert_eq!(codes.factors, [0.5, 0.0, 0.0, 0.0, 0.25]);
-        assert_eq!(Codes::read(&made.codes[..19], 5), Err(Damaged));
-        assert_eq!(make([(0, &code(0, &[0; 6], false)[..])]).unwrap().codes, []);
+        assert_eq!(codes.traits, [2, 1, 0, 2, 2]);
+        assert_eq!(Codes::read(&made.codes[..24], 5), Err(Damaged));
+        assert!(make([(0, &code(0, &[0; 6], false)[..])]).unwrap().codes.is_empty());
     }
 
     #[test]
@@ -426,8 +505,9 @@ mod tests {
                 let _ = places.iter().count();
             }
             if let Ok(head) = Head::read(&bytes) {
-                let _ = head.block_of(9);
+                let _ = (head.block_of(9), head.texts_of(9), head.days().count());
             }
+            let _ = Codes::read(&bytes, term);
         }
     }
 }

@@ -30,6 +30,7 @@ use serde::Serialize;
 
 mod container;
 pub mod cues;
+mod glance;
 mod model;
 mod naming;
 mod notes;
@@ -39,6 +40,7 @@ mod tests;
 
 pub use container::{Census, Container};
 pub use cues::{Cues, Traits, When};
+pub use glance::Glance;
 pub use model::{Calibration, InvalidModel, Model, Weights};
 pub use naming::{Named, name_words, speaker_hashes, spoken_by};
 pub use notes::Notes;

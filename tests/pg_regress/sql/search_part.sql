@@ -7,24 +7,30 @@ create function part_word(list text, n integer) returns text language sql immuta
   select (string_to_array(list, ' '))[1 + n % cardinality(string_to_array(list, ' '))] $$;
 create function part_memory(n integer) returns text language sql immutable as $$
   select format('%s %s %s %s', part_word('Ada Bruno Chiara Dmitri Elif Farah Goran', n),
-    part_word('sold lost painted ordered repaired', n / 7),
+    part_word('sold lost painted ordered repaired', n / 400),
     part_word('tents violins lamps contracts canoes suitcases engines umbrellas pianos newsletters', n / 200), n) $$;
 select project_configure('{"inline_embedding_limit": 0}') ->> 'inline_embedding_limit' as inline;
 select count(*) from memories_add('part', (
-  select jsonb_agg(jsonb_build_object('content', part_memory(n), 'metadata', jsonb_build_object('n', n)) order by n) from generate_series(0, 1999) n));
+  select jsonb_agg(jsonb_build_object('content', part_memory(n), 'metadata', jsonb_build_object('n', n, 'date', date '2020-01-01' + n / 10)) order by n) from generate_series(0, 1999) n));
 select _embed_memories(subject_key('part'));
-select subject_key('part') as key \gset
-select _memories_digest(:'key', 4);
+select subject_key('part') as key, current_project() as project \gset
+-- of this size it gets none by itself
+select _memories_digest(:'key');
+select count(*) from memory_digest where subject_key = :'key';
+select _memories_digest(:'key', at_most => 3, blocks => 4, least_blocks => 0);
+select count(*) from memory_digest where subject_key = :'key';
+select _memories_digest(:'key', blocks => 4);
 select count(*) > 20 as digests, sum(texts) between 1900 and 2000 as counted, sum(gone) as gone, bool_and(last_block = first_block + 3) as of_four
 from memory_digest where subject_key = :'key';
 select count(*) = 64 as buckets from (select distinct bucket from memory_digest_words where subject_key = :'key') b;
 
-create function part_of(q text, subject text default 'part') returns table (part boolean, some boolean) language sql as $$
-  select e ->> 'part_of' is not null, (e -> 'searched')::integer < (e -> 'part_of')::integer from memory_search_explain(subject, q) e $$;
+create function part_of(q text, subject text default 'part') returns table (part boolean, fewer boolean) language sql as $$
+  select e ->> 'part_of' is not null, (e ->> 'searched')::integer < (e ->> 'part_of')::integer from memory_search_explain(subject, q) e $$;
 create table part_question (n integer primary key, q text);
 insert into part_question values
   (1, 'Who lost a canoe?'), (2, 'Which musical instruments were painted?'), (3, 'Dmitri and the engines'), (4, '1234'), (5, 'What did Elif order in 777?'),
-  (6, 'something against the rain'), (7, 'Ada'), (8, 'quarterly interest rates of central banks');
+  (6, 'something against the rain'), (7, 'Ada'), (8, 'quarterly interest rates of central banks'),
+  (9, 'What happened on 3 May 2020?'), (10, 'the of and');
 create function part_answers(search_texts integer, max_results integer default 10, threshold float default 0) returns table (n integer, ids text[], scores numeric[])
 language plpgsql as $$
 begin
@@ -68,16 +74,35 @@ set memory_profile.embedding_model = '';
 select memory_search_explain('part', '1234') ->> 'part_of' is null as all_read;
 reset memory_profile.embedding_model;
 
--- a text is explained wherever it stands
-select e #>> '{text,because}' as because, e ->> 'part_of' is not null as part
-from memory m, memory_search_explain('part', 'Who lost a canoe?', m.id) e where m.subject_key = :'key' and m.content like '% 1999';
+-- the nearer to the question, the sooner it comes into question
+select count(*) filter (where e #>> '{text,because}' ~ 'does not come into question') > 0 as some_do_not,
+       count(*) filter (where e #>> '{text,because}' ~ 'does not come into question' and m.content ~ 'canoes') as of_the_best,
+       count(*) filter (where (e #>> '{text,returned}')::boolean) as returned,
+       array_agg(distinct e -> 'returned') as each_time
+from (select * from memory m where m.subject_key = :'key' and (m.content ~ 'canoes' or (m.metadata ->> 'n')::integer % 40 = 0)) m,
+     memory_search_explain('part', 'Who lost a canoe?', m.id, 0, max_results => 20) e;
+
+-- where the best are no longer current, and their digests do not know, others are not missed for them
+update memory m set forget_after = now() - interval '1 minute' where m.subject_key = :'key' and m.content ~ 'lost|canoes|suitcases|umbrellas';
+select sum(gone) as gone from memory_digest where subject_key = :'key';
+select part from part_of('Who lost a canoe?');
+select count(*), count(*) filter (where memory ~ 'lost|canoes|suitcases|umbrellas') as expired from memory_search('part', 'Who lost a canoe?', 0, max_results => 100);
+update memory m set forget_after = null where m.subject_key = :'key' and m.forget_after is not null;
+select part from part_of('Who lost a canoe?');
+
+-- while a twentieth of them have no vector in the digests, all are read
+update memory_digest set coded = 0 where subject_key = :'key' and first_block < 60;
+select part from part_of('Who lost a canoe?');
+select _memories_digest_coded(:'key', (select id from embedding_model where name = current_setting('memory_profile.embedding_model')));
+select bool_and(coded = texts) as coded from memory_digest where subject_key = :'key';
+select part from part_of('Who lost a canoe?');
 
 -- what is written, changed, forgotten and restored since is found as it stands
 select memory_add('part', 'Hanna keeps the spare key under the blue flowerpot') is not null as added;
 select memory from memory_search('part', 'Where is the spare key?', max_results => 1);
-select id as canoe from memory_search('part', '777', max_results => 1) \gset
-select memory from memory where subject_key = :'key' and id = :'canoe';
-select memory_update('part', :'canoe', 'Ada hid a treasure map in the attic') is not null as updated;
+select id as changed from memory_search('part', '777', max_results => 1) \gset
+select content from memory where subject_key = :'key' and id = :'changed';
+select memory_update('part', :'changed', 'Ada hid a treasure map in the attic') is not null as updated;
 select memory from memory_search('part', 'treasure map', max_results => 1);
 select count(*) from memory_search('part', '777', 0) where memory like '% 777';
 select id as lost from memory_search('part', '1234', max_results => 1) \gset
@@ -85,6 +110,11 @@ select memory_forget('part', :'lost', 'over') is not null as forgotten;
 select count(*) from memory_search('part', '1234', 0) where memory like '% 1234';
 select sum(gone) from memory_digest where subject_key = :'key';
 select memory_restore('part', :'lost') is not null as restored;
+select memory from memory_search('part', '1234', max_results => 1);
+select id as lost from memory_search('part', '1234', max_results => 1) \gset
+select memory_forget('part', :'lost', 'again') is not null as forgotten;
+select count(*) from memory_search('part', '1234', 0) where memory like '% 1234';
+select memory_undo('part', (select d.id from memory_decisions('part', :'lost') d where d.decision = 'forgotten' order by d.created_at desc limit 1)) is not null as undone;
 select memory from memory_search('part', '1234', max_results => 1);
 -- a digest of which a twentieth has gone is made anew
 select first_block, texts from memory_digest where subject_key = :'key' and first_block = 40 \gset old_
@@ -98,7 +128,7 @@ from memory_digest d, lateral (select d.texts) s where d.subject_key = :'key' an
 select search_refresh() > 2000 as signed;
 select count(*) from memory_digest where subject_key = :'key';
 select part from part_of('Who lost a canoe?');
-select _memories_digest(:'key', 16);
+select _memories_digest(:'key', blocks => 16, least_blocks => 0);
 select part from part_of('Who lost a canoe?');
 
 -- indexes serve ordinary users
@@ -115,6 +145,16 @@ select * from plan_of('execute codes(null)') p where p ~ 'Index|Sort';
 prepare words as select places from memory_digest_words where subject_key = $1 and bucket = any ($2);
 select * from plan_of('execute words(null, null)') p where p ~ 'Index';
 select part from part_of('Who lost a canoe?');
+reset role;
+-- the digests of a project are nobody else's
+select project_create('elsewhere') is not null as created;
+create role part_stranger login in role memory_profile_user;
+select project_bind('elsewhere', 'part_stranger');
+set role part_stranger;
+select (select count(*) from memory_digest) + (select count(*) from memory_digest_words) as digests;
+select count(*) from memory_search('part', 'Who lost a canoe?', 0);
+insert into memory_digest select * from (select (jsonb_populate_record(null::memory_digest, jsonb_build_object('subject_key', :'key', 'first_block', 0,
+  'project_id', :'project', 'last_block', 0, 'texts', 0, 'gone', 0, 'coded', 0, 'head', '', 'codes', ''))).*) d;
 reset role;
 select profile_erase('part') ->> 'erased' as erased;
 select (select count(*) from memory_digest) + (select count(*) from memory_digest_words) as digests;
