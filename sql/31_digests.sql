@@ -85,22 +85,37 @@ end
 $$;
 
 -- Notes that a text counts no longer, or again. Its digest is made anew when a twentieth of what it counts is wrong; one that
--- counts few texts not as soon, lest it were made anew for nearly every one of them.
+-- counts few texts not as soon, lest it were made anew for nearly every one of them. Most subjects have none.
 create function _memory_digest_changed(key uuid, in_block bigint) returns void
+language plpgsql
+as $$
+declare
+  first constant bigint := (select d.first_block from memory_profile.memory_digest d
+                            where d.subject_key = key and d.first_block <= in_block order by d.first_block desc limit 1);
+  this record;
+begin
+  if first is null then
+    return;
+  end if;
+  update memory_profile.memory_digest d set gone = d.gone + 1
+  where d.subject_key = key and d.first_block = first and d.last_block >= in_block
+  returning d.last_block, d.gone > greatest(d.texts, 4 * (d.last_block - d.first_block + 1)) / 20 as is_old into this;
+  if this.is_old then
+    perform memory_profile._memory_digest(key, first, this.last_block);
+  end if;
+end
+$$;
+
+-- Makes those digests anew in which something of these blocks may stand that is gone: what is removed for good leaves no trace.
+create function _memory_digests_cleared(key uuid, of_blocks bigint[]) returns void
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
-declare
-  this memory_digest;
 begin
-  update memory_digest d set gone = d.gone + 1
-  where d.subject_key = key and d.first_block = (
-    select b.first_block from memory_digest b where b.subject_key = key and b.first_block <= in_block order by b.first_block desc limit 1)
-    and d.last_block >= in_block
-  returning * into this;
-  if this.gone > greatest(this.texts, 4 * (this.last_block - this.first_block + 1)) / 20 then
-    perform _memory_digest(key, this.first_block, this.last_block);
-  end if;
+  perform _memory_digest(key, d.first_block, d.last_block)
+  from (select d.first_block, d.last_block from memory_digest d
+        where d.subject_key = key and d.gone > 0
+          and exists (select from unnest(of_blocks) block where block between d.first_block and d.last_block) offset 0) d;
 end
 $$;
 

@@ -124,6 +124,14 @@ select s.texts, s.texts = (select count(*) from memory m where m.subject_key = :
                            and m.superseded_at is null and m.forgotten_at is null) as right_count
 from memory_digest d, lateral (select d.texts) s where d.subject_key = :'key' and d.first_block = 40;
 
+-- what is purged leaves no trace in a digest
+select d.first_block as gone_block, d.texts as gone_texts from memory_digest d where d.subject_key = :'key' and d.gone = 0 order by d.first_block offset 3 limit 1 \gset
+select memory_forget('part', (select m.id from memory m where m.subject_key = :'key' and m.signature_block = :gone_block and m.forgotten_at is null and m.superseded_at is null
+                              order by m.ordinal limit 1)) is not null as forgotten;
+select d.gone, d.texts - :gone_texts as texts from memory_digest d where d.subject_key = :'key' and d.first_block = :gone_block;
+select memories_purge(interval '-1 second') > 1 as purged;
+select d.gone, d.texts - :gone_texts as texts from memory_digest d where d.subject_key = :'key' and d.first_block = :gone_block;
+
 -- signed anew, a subject of this size has no digests; with them it is a part again
 select search_refresh() > 2000 as signed;
 select count(*) from memory_digest where subject_key = :'key';
