@@ -68,6 +68,9 @@ begin
     last.block := coalesce(last.block + 1, 0);
     insert into memory_signature (subject_key, block, part, project_id, signatures)
     values (m.subject_key, last.block, 0, m.project_id, records[1]);
+    if last.block > 0 and last.block % _digest_blocks() = 0 then
+      perform _memories_digest(m.subject_key, _digest_at_once());
+    end if;
   end if;
   if cardinality(records) > 1 then
     perform _memory_sign_more(m, last.block, records);
@@ -89,6 +92,7 @@ begin
   delete from memory_signature s
   where s.subject_key = m.subject_key and s.block = m.signature_block and s.part > 0 and s.signatures = '';
   delete from memory_embedding e where e.subject_key = m.subject_key and e.memory_id = m.id;
+  perform _memory_digest_changed(m.subject_key, m.signature_block);
 end
 $$;
 
@@ -104,6 +108,9 @@ begin
     set signatures = _signatures_revised(s.signatures, new.id, new.importance, _microseconds(new.updated_at),
                                          _microseconds(new.forget_after), new.forgotten_at is not null)
     where s.subject_key = new.subject_key and s.block = new.signature_block and s.part = 0;
+    if (old.forgotten_at is null) <> (new.forgotten_at is null) then
+      perform _memory_digest_changed(new.subject_key, new.signature_block);
+    end if;
   end if;
   return null;
 end
@@ -127,11 +134,13 @@ as $$
 declare
   config constant regconfig := _text_search_config();
   first_block bigint := 0;
+  last_block bigint;
   signed bigint;
 begin
   model := coalesce(model, (select max(e.model_id) from memory_embedding e where e.subject_key = key));
   if new_ids is null then
     delete from memory_signature s where s.subject_key = key;
+    delete from memory_digest d where d.subject_key = key;
     new_ids := array(select m.id from memory m where m.subject_key = key and m.superseded_at is null);
   else
     first_block := coalesce((select s.block + 1 from memory_signature s where s.subject_key = key order by s.block desc limit 1), 0);
@@ -165,7 +174,10 @@ begin
     from packed
     where m.subject_key = packed.subject_key and m.id = packed.id and m.signature_block <> packed.block
   )
-  select count(*) into signed from packed;
+  select count(*), max(block) into signed, last_block from packed;
+  if last_block / _digest_blocks() > greatest(first_block - 1, 0) / _digest_blocks() then
+    perform _memories_digest(key, case when first_block > 0 then _digest_at_once() end);
+  end if;
   return signed;
 end
 $$;

@@ -50,6 +50,7 @@ declare
   vectors halfvec[];
   tokens bytea[];
   records bytea[];
+  last_block bigint;
   block bigint;
   filled integer;
   blocks bigint[] := '{}';
@@ -66,8 +67,9 @@ begin
     end loop;
   end if;
 
-  select s.block, octet_length(s.signatures) into block, filled
+  select s.block, octet_length(s.signatures) into last_block, filled
   from memory_signature s where s.subject_key = key and s.part = 0 order by s.block desc limit 1;
+  block := last_block;
   for at in 1 .. cardinality(news) loop
     this := _memory_completed(news[at]);
     records := _memory_records(this, model, codes[at], config);
@@ -93,6 +95,9 @@ begin
   insert into memory_signature as s (subject_key, block, part, project_id, signatures)
   select key, b.block, 0, project, b.signatures from unnest(blocks, signatures) b (block, signatures)
   on conflict on constraint memory_signature_pkey do update set signatures = s.signatures || excluded.signatures;
+  if block / _digest_blocks() > coalesce(last_block, 0) / _digest_blocks() then
+    perform _memories_digest(key, _digest_at_once());
+  end if;
 
   insert into memory select n.* from unnest(news) n;
   if codes is not null then

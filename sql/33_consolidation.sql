@@ -627,6 +627,7 @@ as $$
 declare
   key uuid;
   chain memory;
+  blocks bigint[];
   purged integer := 0;
 begin
   for key in
@@ -638,6 +639,7 @@ begin
   loop
     perform from subject s where s.subject_key = key for update skip locked;
     continue when not found;
+    blocks := '{}';
     for chain in
       select m.*
       from memory m
@@ -646,9 +648,11 @@ begin
         and m.forgotten_at < now() - coalesce(older_than, make_interval(days => (p.settings ->> 'keep_forgotten_days')::integer))
     loop
       perform _memory_unsign(chain);
+      blocks := blocks || array(select m.signature_block from memory m where m.subject_key = key and m.root_id = chain.root_id);
       delete from memory m where m.subject_key = key and m.root_id = chain.root_id;
       purged := purged + 1;
     end loop;
+    perform _memory_digests_cleared(key, blocks);
   end loop;
   return purged;
 end

@@ -551,6 +551,8 @@ begin
   if not more then
     if exists (select from memory_signature s where s.subject_key = key and _signatures_lack(s.signatures, model)) then
       perform _memories_sign(key, model);
+    else
+      perform _memories_digest_coded(key, model);
     end if;
     perform _document_sign(d, model)
     from document d

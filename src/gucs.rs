@@ -113,6 +113,9 @@ static EXACT: GucSetting<bool> = GucSetting::<bool>::new(false);
 /// time of one with ten thousand.
 static SEARCH_SUBJECTS: GucSetting<i32> = GucSetting::<i32>::new(100);
 
+/// From how many memories of a subject on a search reads only those that come into question.
+static SEARCH_TEXTS: GucSetting<i32> = GucSetting::<i32>::new(30_000);
+
 /// Defines the settings; called once per process, before anything reads them.
 pub fn define() {
     define_session();
@@ -256,6 +259,16 @@ fn define_searches() {
         &SEARCH_SUBJECTS,
         0,
         10_000,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"memory_profile.search_texts",
+        c"From how many memories of a subject on a search reads only those that come into question.",
+        c"They are found by digests of their vectors and words. 0 reads all memories, however many there are.",
+        &SEARCH_TEXTS,
+        0,
+        i32::MAX,
         GucContext::Userset,
         GucFlags::default(),
     );
@@ -580,6 +593,11 @@ pub fn exact() -> bool {
 /// How many subjects a search of a whole project looks into, if not into all.
 pub fn search_subjects() -> Option<usize> {
     usize::try_from(SEARCH_SUBJECTS.get()).ok().filter(|&most| most > 0)
+}
+
+/// From how many memories of a subject on a search reads only some, if it ever does.
+pub fn search_texts() -> Option<u64> {
+    u64::try_from(SEARCH_TEXTS.get()).ok().filter(|&texts| texts > 0)
 }
 
 /// A setting that cannot be negative.

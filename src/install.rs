@@ -16,9 +16,14 @@ extension_sql_file!("../sql/21_subjects.sql", name = "subjects", requires = ["pr
 extension_sql_file!("../sql/22_events.sql", name = "events", requires = ["subjects", _worker_notifies]);
 extension_sql_file!("../sql/30_memories.sql", name = "memories", requires = ["events", _check_scoring, _is_memory]);
 extension_sql_file!(
+    "../sql/31_digests.sql",
+    name = "digests",
+    requires = ["memories", _digest, _digest_blocks, _digest_first, _digest_at_once]
+);
+extension_sql_file!(
     "../sql/31_signatures.sql",
     name = "signatures",
-    requires = ["memories", _signature, _signatures_revised, _encode, _encode_ahead]
+    requires = ["digests", _signature, _signatures_revised, _encode, _encode_ahead]
 );
 extension_sql_file!("../sql/31_versions.sql", name = "versions", requires = ["signatures"]);
 extension_sql_file!("../sql/32_profiles.sql", name = "profiles", requires = ["versions"]);

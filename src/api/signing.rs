@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use pgrx::prelude::*;
 use rules::signature::{self, Damaged, Facts, Record};
-use rules::{lexemes, rank};
+use rules::{digest, lexemes, rank};
 
 use super::embedding;
 use crate::error::{Result, internal};
@@ -79,6 +79,54 @@ fn _signature_blocks(records: Array<'_, &[u8]>) -> Vec<i32> {
         block as i32
     };
     (0..records.len()).map(place).collect()
+}
+
+/// Blocks that a digest describes.
+#[pg_extern(immutable, parallel_safe)]
+fn _digest_blocks() -> i32 {
+    digest::BLOCKS as i32
+}
+
+/// The blocks of a subject from which on it has digests.
+#[pg_extern(immutable, parallel_safe)]
+fn _digest_first() -> i32 {
+    digest::FIRST as i32
+}
+
+/// Digests that a writer makes at once.
+#[pg_extern(immutable, parallel_safe)]
+fn _digest_at_once() -> i32 {
+    digest::AT_ONCE as i32
+}
+
+/// The digest of some blocks, each with its number counted from the first, in their order: how many texts it counts, what else
+/// they count for, where their words stand, bucket by bucket, and the codes of their vectors, with how many of them have one and of
+/// which model.
+#[pg_extern(immutable, parallel_safe)]
+#[allow(clippy::type_complexity, reason = "pgrx reads the row type from the signature")]
+fn _digest(
+    blocks: Vec<i32>,
+    signatures: Array<'_, &[u8]>,
+) -> Result<
+    TableIterator<
+        'static,
+        (
+            name!(texts, i32),
+            name!(head, Vec<u8>),
+            name!(words, Vec<Vec<u8>>),
+            name!(model, Option<i16>),
+            name!(coded, i32),
+            name!(codes, Vec<u8>),
+        ),
+    >,
+> {
+    let number = |block: &i32| usize::try_from(*block).map_err(internal);
+    let numbers: Vec<usize> = blocks.iter().map(number).collect::<Result<_>>()?;
+    let made = digest::make(numbers.into_iter().zip(signatures.iter().map(Option::unwrap_or_default)));
+    let made = made.map_err(damaged)?;
+    let texts = i32::try_from(made.counted.texts).map_err(internal)?;
+    let model = Some(made.model.cast_signed()).filter(|model| *model != 0);
+    Ok(TableIterator::once((texts, made.head, made.buckets, model, made.coded.cast_signed(), made.codes)))
 }
 
 /// A block without the records of a text.

@@ -98,6 +98,29 @@ test_erase() {
     "$(ask "SELECT count(*) FROM memory_profile.memory WHERE subject_key = memory_profile.subject_key(:'subject')")"
 }
 
+# Searches of a part of a subject while it is written to: its digests stay true, and what is new is found at once.
+test_digests() {
+  SUBJECT=digests-$1
+  make_part "$SUBJECT"
+  check 'writers and searches of a subject with digests all end' in_parallel "SET memory_profile.search_texts = 500;
+    SELECT memory_profile.memory_add(:'subject', 'Session ' || :i || ' hid the key under flowerpot ' || :i);
+    SELECT memory_profile._memories_digest(memory_profile._subject_for_write(:'subject'), blocks => 2, least_blocks => 0);
+    SELECT memory_profile.memory_update(:'subject', (SELECT id FROM memory_profile.memory WHERE subject_key = memory_profile.subject_key(:'subject')
+      AND signature_block = 5 * :i AND superseded_at IS NULL ORDER BY id LIMIT 1), 'Session ' || :i || ' hid the map under carpet ' || :i);
+    SELECT count(memory_profile.memory_forget(:'subject', id, 'over')) FROM memory_profile.memory
+      WHERE subject_key = memory_profile.subject_key(:'subject') AND signature_block BETWEEN 5 * :i AND 5 * :i + 1
+        AND superseded_at IS NULL AND forgotten_at IS NULL;
+    SELECT 1 / count(*) FROM memory_profile.memory_search(:'subject', 'What did session ' || :i || ' hide under flowerpot ' || :i || '?', 0, max_results => 3)
+      WHERE memory LIKE '% flowerpot ' || :i;
+    SELECT 1 / count(*) FROM memory_profile.memory_search(:'subject', 'What did session ' || :i || ' hide under carpet ' || :i || '?', 0, max_results => 3)
+      WHERE memory LIKE '% carpet ' || :i;"
+  same 'the digests are right' '' "$(digest_faults)"
+  same 'digests were made anew' t "$(ask "SELECT count(*) FILTER (WHERE texts < 16) >= $SESSIONS AND bool_and(coded = texts) FROM memory_profile.memory_digest
+    WHERE subject_key = memory_profile.subject_key(:'subject')")"
+  same 'a part is searched' t "$(ask "SET memory_profile.search_texts = 500;
+    SELECT memory_profile.memory_search_explain(:'subject', 'who lost a canoe?') ->> 'part_of' IS NOT NULL" | tail -n 1)"
+}
+
 # Patches, extractions, forgets, deletes, and where asked for revisions and undoings, in random order from all sessions;
 # afterwards every promise of the rule book holds: test_soup ROUND KINDS
 test_soup() {
@@ -122,6 +145,7 @@ round() {
   test_worker "$1"
   test_same_memory "$1"
   test_erase "$1"
+  test_digests "$1"
   test_soup "$1" 10
   test_soup "$1" 12
 }

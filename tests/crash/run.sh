@@ -10,6 +10,7 @@ standby=$TEST/crash-standby
 
 test_cluster crash-primary "$pg_config" 'fsync = on' 'wal_level = replica' 'max_wal_senders = 4'
 sample_database "$DATABASE"
+make_part team
 
 # Writes in a transaction that stays open until the server goes away.
 leave_open() {
@@ -23,6 +24,7 @@ leave_open() {
 is_open() { [ "$(sql -Atc "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()")" = 1 ]; }
 
 expected_answers=$(answers)
+expected_part=$(part_answers team)
 expected_memories=$(sql -Atc 'SELECT count(*), md5(string_agg(m::text, chr(10) ORDER BY id)) FROM memory_profile.memory m')
 leave_open >/dev/null 2>&1 &
 check 'a transaction is under way' wait_for 20 is_open
@@ -31,6 +33,8 @@ cluster_stop "$primary" immediate
 cluster_start "$primary"
 check 'the server went through recovery' grep -q 'automatic recovery in progress' "$primary/log/postgres.log"
 same 'every answer is the same after the crash' "$expected_answers" "$(answers)"
+same 'searches of a part find the same after the crash' "$expected_part" "$(part_answers team)"
+same 'the digests are right after the crash' '' "$(digest_faults)"
 same 'every memory is the same after the crash' "$expected_memories" \
   "$(sql -Atc 'SELECT count(*), md5(string_agg(m::text, chr(10) ORDER BY id)) FROM memory_profile.memory m')"
 same 'what was not committed is gone' f "$(sql -Atc "SELECT memory_profile.subject_exists('user_789')")"
@@ -58,6 +62,8 @@ sql -c "SELECT memory_profile.memory_add('user_123', 'Sarah now also looks after
   -c 'CALL memory_profile.run_jobs()' >/dev/null
 expected_answers=$(answers)
 expected_found=$(found)
+sql -c "SELECT count(memory_profile.memory_forget('team', id, 'over')) FROM memory_profile.memory_search('team', 'who lost a canoe?', 0, max_results => 60)" >/dev/null
+expected_part=$(part_answers team)
 same 'there are memories and passages to be found' 12 "$(wc -l <<<"$expected_found")"
 position=$(sql -Atc 'SELECT pg_current_wal_lsn()')
 cluster_use "$standby"
@@ -65,4 +71,5 @@ check 'the standby catches up' wait_for 30 has_caught_up "$position"
 same 'it is a standby' t "$(sql -Atc 'SELECT pg_is_in_recovery()')"
 same 'the standby gives the same answers' "$expected_answers" "$(answers)"
 same 'the standby finds the same, in every mode' "$expected_found" "$(found)"
+same 'the standby finds the same in a part' "$expected_part" "$(part_answers team)"
 finish

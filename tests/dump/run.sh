@@ -9,8 +9,11 @@ dump=$TEST/memory_profile.dump
 test_cluster dump-source "$(test_pg_config "$main")"
 sample_database "$DATABASE"
 same 'the sample is not empty' t "$(sql -Atc 'SELECT count(*) > 4 FROM memory_profile.memory')"
+make_part team
 source_snapshot=$(snapshot)
 source_answers=$(answers)
+source_part=$(part_answers team)
+same 'searches of the large subject read a part' 4 "$(grep -c '|1[0-9]\{3\}|[0-9]\{3,4\}|' <<<"$source_part")"
 pg_dump --format=custom --file="$dump" "$DATABASE"
 
 # Reads the dump into a fresh cluster of a version, and looks whether everything is there and still works.
@@ -22,6 +25,8 @@ restore_into() {
   export PGDATABASE=$DATABASE
   same "$major: every table and sequence is the same" "$source_snapshot" "$(snapshot)"
   same "$major: every answer is the same" "$source_answers" "$(answers)"
+  same "$major: searches of a part find the same" "$source_part" "$(part_answers team)"
+  same "$major: the digests are right" '' "$(digest_faults)"
   same "$major: a restored field can be superseded" Sara \
     "$(sql -At -c "SELECT memory_profile.profile_patch('user_123', '[{\"field_key\": \"name\", \"value\": \"Sara\", \"confidence\": 1}]')" \
       -c "SELECT memory_profile.profile_get('user_123') ->> 'name'" | tail -n 1)"

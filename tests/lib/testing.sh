@@ -47,6 +47,13 @@ snapshot() { sql --file="$REPO/tests/lib/snapshot.sql"; }
 
 answers() { sql --file="$REPO/tests/lib/answers.sql"; }
 
+# Makes a subject of which searches read a part, and says what they find there.
+make_part() { sql --set subject="$1" --file="$REPO/tests/lib/part.sql" >/dev/null; }
+part_answers() { sql --set subject="$1" --file="$REPO/tests/lib/part_answers.sql"; }
+
+# What is wrong with the digests of the database.
+digest_faults() { sql --file="$REPO/tests/lib/digests.sql"; }
+
 # Starts an endpoint of a model that the tests play: start_endpoint DIRECTORY PROGRAM KEY. The program gets directory and key,
 # and leaves there its port, its pid, and what it was asked in `requests`.
 start_endpoint() {

@@ -50,6 +50,7 @@ fn memory_search_explain(
     Ok(JsonB(json!({
         "subjects": answers.subjects,
         "searched": answers.searched,
+        "part_of": answers.part_of,
         "returned": returned,
         "milliseconds": stages(&answers.stages),
         "text": text,

@@ -4,6 +4,7 @@
 
 mod explain;
 mod late;
+mod part;
 mod pipeline;
 mod pool;
 mod queries;

@@ -1,17 +1,17 @@
 //! The way of a question to its answers.
 //!
 //! 0. *Subjects.* A search of a whole project that has many looks into those whose texts come nearest.
-//! 1. *Signatures.* One pass over the signatures of all texts of the subject: which of the question's words occur where,
-//!    who spoke, in which conversation, when, and the code of the vector. Who is known to speak decides which words of the
-//!    question are names.
+//! 1. *Signatures.* One pass over the signatures of all texts of the subject, or of those that come into question where there
+//!    are very many (see [`super::part`]): which of the question's words occur where, who spoke, in which conversation,
+//!    when, and the code of the vector. Who is known to speak decides which words of the question are names.
 //! 2. *Meaning.* The question, its names taken out, goes through the embedding model once, and the codes tell about how
 //!    near every text is.
 //! 3. *Short list.* All that is known by now is scored; the best hundred go on.
 //! 4. *Late interaction.* Their vectors and token codes are read and compared with the question's tokens.
 //! 5. *Texts.* What the score keeps is read and returned.
 //!
-//! No text is left out before it is scored, so a search is exact in its scope but for the estimate that makes the short
-//! list, and a filter, however selective, loses nothing. Nothing is written: a search runs on a standby.
+//! But for these two, no text is left out before it is scored, so a search is exact in its scope but for the estimate that
+//! makes the short list, and a filter, however selective, loses nothing. Nothing is written: a search runs on a standby.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -21,12 +21,13 @@ use pgrx::JsonB;
 use pgrx::datum::{FromDatum, IntoDatum};
 use pgrx::spi::{self, SpiClient};
 use rules::filter::Filter;
-use rules::rank::{Container, Cues, Late, Model, Question, Scored, cues, name_words};
+use rules::rank::{Census, Container, Cues, Late, Model, Question, Scored, cues, name_words};
 use rules::respell;
 use rules::signature::{self, Terms};
 
 use super::Side;
 use super::late::{Look, look};
+use super::part::Part;
 use super::pool::{self, Looked, Pool, PoolTexts};
 use super::queries::{self, Keys, select};
 use super::scan;
@@ -60,6 +61,13 @@ pub struct Request<'a> {
     pub explained: Option<&'a str>,
 }
 
+impl Request<'_> {
+    /// How many texts of a side are looked at closer.
+    pub fn depth(&self) -> usize {
+        if self.rerank { RERANK_DEPTH } else { DEPTH }
+    }
+}
+
 /// A text that a search found, with its score.
 pub struct Hit {
     pub side: Side,
@@ -89,6 +97,8 @@ pub struct Answers {
     /// How many subjects and texts were read.
     pub subjects: usize,
     pub searched: usize,
+    /// Of how many memories only those were read that came into question, if so.
+    pub part_of: Option<u64>,
 }
 
 /// Where a search looks, and by which settings of the project.
@@ -96,27 +106,30 @@ pub struct Scope {
     pub project: pgrx::Uuid,
     pub subject: Option<pgrx::Uuid>,
     text_search_config: String,
-    model: Model,
+    pub model: Model,
     now: i64,
     /// The embedding model whose vectors are compared: the configured one, if this database has vectors of it.
     pub vectors: Option<i16>,
 }
 
 /// The question as the texts are asked.
-struct Asked {
+pub struct Asked {
     /// The places, among all terms that were counted, of those that are scored.
-    terms: Vec<usize>,
-    speakers: Vec<u32>,
-    cues: Cues,
+    pub terms: Vec<usize>,
+    pub speakers: Vec<u32>,
+    pub cues: Cues,
     /// None where there are no vectors to compare it with.
-    meaning: Option<Meaning>,
+    pub meaning: Option<Meaning>,
 }
 
 /// Answers a question.
 pub fn answer(client: &SpiClient<'_>, request: &Request<'_>) -> Result<Answers> {
     let scope = scope(client, request)?;
     let lexemes = lexemes(client, request.question, &scope)?;
-    let mut answers = Answers { hits: Vec::new(), stages: Stages::default(), subjects: 0, searched: 0 };
+    let terms = Terms::new(lexemes.iter().map(|lexeme| signature::term(lexeme)).collect());
+    let looked =
+        Looked { terms: &terms, model: scope.vectors, now: scope.now, include_forgotten: request.include_forgotten };
+    let mut answers = Answers { hits: Vec::new(), stages: Stages::default(), subjects: 0, searched: 0, part_of: None };
     let mut clock = Clock::start();
     let Subjects { portions, mut meaning } = subjects(client, request, &scope)?;
     clock.lap(&mut answers.stages.subjects);
@@ -124,9 +137,14 @@ pub fn answer(client: &SpiClient<'_>, request: &Request<'_>) -> Result<Answers> 
     for keys in portions {
         answers.subjects += keys.len();
         let mut clock = Clock::start();
+        let mut part = Part::of(client, request, &scope)?;
         let mut pools = Vec::new();
         for side in request.sides {
-            pools.push((*side, read(client, request, &scope, *side, &keys, &lexemes)?));
+            let of_side = match &mut part {
+                Some(part) if *side == Side::Memories => vec![part.tail(client, &looked)?],
+                _ => read(client, request, &scope, *side, &keys, &lexemes)?,
+            };
+            pools.push((*side, of_side));
         }
         clock.lap(&mut answers.stages.signatures);
         let asked = match &mut asked {
@@ -140,6 +158,18 @@ pub fn answer(client: &SpiClient<'_>, request: &Request<'_>) -> Result<Answers> 
             }
         };
         clock.lap(&mut answers.stages.meaning);
+        let mut census = None;
+        let of_memories = pools.iter_mut().find(|(side, _)| *side == Side::Memories);
+        if let (Some(part), Some((_, of_memories))) = (&part, of_memories) {
+            if let Some(pool) = of_memories.first_mut() {
+                census = part.complete(client, request, &scope, asked, &looked, pool)?;
+            }
+            match &census {
+                Some(census) => answers.part_of = Some(census.texts),
+                None => *of_memories = read(client, request, &scope, Side::Memories, &keys, &lexemes)?,
+            }
+        }
+        clock.lap(&mut answers.stages.signatures);
         for (side, pools) in &mut pools {
             answers.searched += pools.iter().map(Pool::len).sum::<usize>();
             pools.iter_mut().for_each(|pool| pool.keep_terms(&asked.terms));
@@ -150,7 +180,8 @@ pub fn answer(client: &SpiClient<'_>, request: &Request<'_>) -> Result<Answers> 
             if let (Some(model), Some(meaning)) = (scope.vectors, &asked.meaning) {
                 scan::estimate(client, *side, &keys, model, meaning, pools)?;
             }
-            score(client, request, &scope, asked, *side, pools, &mut answers, &mut clock)?;
+            let census = census.as_ref().filter(|_| *side == Side::Memories);
+            score(client, request, &scope, asked, *side, pools, census, &mut answers, &mut clock)?;
             pools.drain(..).for_each(Pool::recycle);
         }
     }
@@ -176,6 +207,7 @@ fn score(
     asked: &Asked,
     side: Side,
     pools: &[Pool],
+    census: Option<&Census>,
     answers: &mut Answers,
     clock: &mut Clock,
 ) -> Result<()> {
@@ -183,10 +215,10 @@ fn score(
     let same = signature::hash(request.question);
     let texts: Vec<PoolTexts<'_>> = pools.iter().map(|pool| PoolTexts { pool, question: same }).collect();
     let containers: Vec<Container<'_, PoolTexts<'_>>> =
-        texts.iter().map(|texts| Container::with_notes(question, texts, &scope.model, pool::notes())).collect();
+        texts.iter().map(|texts| Container::with_notes(question, texts, &scope.model, pool::notes(), census)).collect();
 
     // How many are looked at closer does not depend on how many are wanted, lest the order did.
-    let depth = if request.rerank { RERANK_DEPTH } else { DEPTH };
+    let depth = request.depth();
     let list = best(&containers, depth.max(request.limit));
     let mut looked = list[..list.len().min(depth)].to_vec();
     let extra = request.explained.and_then(|id| {
@@ -223,6 +255,8 @@ fn score(
         if scored.similarity >= request.threshold || explained {
             let left_out = if list.contains(&(at, text)) {
                 None
+            } else if !pool.is_eligible(text) && census.is_some() {
+                Some("by the digests of its words and its vector it does not come into question among so many")
             } else if !pool.is_eligible(text) {
                 Some("the filter keeps it out")
             } else if !containers[at].is_known(text) {

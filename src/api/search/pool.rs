@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
+use rules::digest::Counted;
 use rules::rank::{Notes, Text, Texts, Traits};
 use rules::signature::{self, Damaged, Facts, Record, Terms};
 
@@ -34,6 +35,8 @@ pub struct Pool {
     pub speakers: HashSet<u32>,
     /// Whether some texts have the code of another model's vector.
     lacks_codes: bool,
+    /// Where these are some of the texts of a subject, the stretch of blocks that each was read with; empty where they are all.
+    stretches: Vec<u32>,
 }
 
 struct Row {
@@ -119,6 +122,11 @@ impl Texts for PoolTexts<'_> {
     fn id(&self, at: usize) -> &[u8] {
         self.pool.id_bytes(at)
     }
+
+    #[inline(always)]
+    fn adjoin(&self, before: usize, after: usize) -> bool {
+        self.pool.stretches.is_empty() || self.pool.adjoin(before, after)
+    }
 }
 
 thread_local! {
@@ -151,6 +159,7 @@ impl Pool {
         pool.counts.clear();
         pool.codes.clear();
         pool.speakers.clear();
+        pool.stretches.clear();
         Pool { subject, terms, lacks_codes: false, ..pool }
     }
 
@@ -258,6 +267,56 @@ impl Pool {
         Ok(true)
     }
 
+    /// Forgets the texts that were taken last, but for so many.
+    pub fn truncate(&mut self, count: usize) {
+        self.ids.truncate(if count == 0 { 0 } else { self.rows[count - 1].end as usize });
+        self.rows.truncate(count);
+        self.places.truncate(count);
+        self.cosines.truncate(count);
+        self.counts.truncate(count * self.terms);
+        self.stretches.truncate(count);
+        let coded = self.codes.texts.partition_point(|text| (*text as usize) < count);
+        let of_each = self.codes.signs.len().checked_div(self.codes.texts.len()).unwrap_or(0);
+        self.codes.signs.truncate(coded * of_each);
+        self.codes.factors.truncate(coded);
+        self.codes.texts.truncate(coded);
+    }
+
+    /// Notes the stretch of blocks of the texts that were taken last.
+    pub fn note_stretch(&mut self, stretch: u32) {
+        self.stretches.resize(self.len(), stretch);
+    }
+
+    /// The greatest number of a stretch.
+    pub fn last_stretch(&self) -> u32 {
+        self.stretches.iter().copied().max().unwrap_or(0)
+    }
+
+    /// Gives the texts of a stretch to another one.
+    pub fn join_stretch(&mut self, stretch: u32, other: u32) {
+        self.stretches.iter_mut().filter(|of| **of == stretch).for_each(|of| *of = other);
+    }
+
+    /// Whether two texts that follow each other in a conversation were read together, or are known to have none between them.
+    fn adjoin(&self, before: usize, after: usize) -> bool {
+        let sequence = |at: usize| signature::some(self.places[at].sequence);
+        let follows = |(before, after): (i32, i32)| before == after || before.checked_add(1) == Some(after);
+        self.stretches[before] == self.stretches[after] || sequence(before).zip(sequence(after)).is_some_and(follows)
+    }
+
+    /// What the texts count for, and how many have each term.
+    pub fn count(&self) -> (Counted, Vec<u64>) {
+        let mut counted = Counted::default();
+        let mut holding = vec![0; self.terms];
+        for (at, (row, place)) in self.rows.iter().zip(&self.places).enumerate() {
+            counted.add(row.length, place.speaker);
+            for (holding, count) in holding.iter_mut().zip(&self.counts[at * self.terms..]) {
+                *holding += u64::from(!matches!(*count, 0 | signature::HEARD));
+            }
+        }
+        (counted, holding)
+    }
+
     /// Whether some texts have the code of another model's vector.
     pub fn lacks_codes(&self) -> bool {
         self.lacks_codes
@@ -270,7 +329,12 @@ impl Pool {
 
     /// Lets nothing be returned any more.
     pub fn forbid_all(&mut self) {
-        self.rows.iter_mut().for_each(|row| row.eligible = false);
+        self.forbid_from(0);
+    }
+
+    /// Lets nothing be returned of what was taken after so many texts.
+    pub fn forbid_from(&mut self, count: usize) {
+        self.rows[count..].iter_mut().for_each(|row| row.eligible = false);
     }
 
     /// Lets a text be returned.

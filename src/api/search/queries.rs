@@ -18,6 +18,12 @@ use crate::error::{Result, internal};
 pub const SCOPE: &str = include_str!("../../../sql/search/scope.sql");
 pub const SUBJECTS: &str = include_str!("../../../sql/search/subjects.sql");
 pub const LEXEMES: &str = include_str!("../../../sql/search/lexemes.sql");
+pub const DIGESTS: &str = include_str!("../../../sql/search/digests.sql");
+pub const DIGEST_CODES: &str = include_str!("../../../sql/search/digest_codes.sql");
+pub const DIGEST_WORDS: &str = include_str!("../../../sql/search/digest_words.sql");
+pub const MEMORY_TAIL: &str = include_str!("../../../sql/search/memory_tail.sql");
+pub const MEMORY_BLOCKS: &str = include_str!("../../../sql/search/memory_blocks.sql");
+pub const MEMORY_BLOCK: &str = include_str!("../../../sql/search/memory_block.sql");
 
 /// The queries of one side of a search.
 pub struct Queries {

@@ -23,6 +23,8 @@ use crate::error::{Result, internal};
 pub struct Row<'row> {
     values: &'row [Datum],
     nulls: &'row [bool],
+    /// What was expanded for it, to be freed behind it: the codes of a large subject are many megabytes.
+    expanded: RefCell<Vec<*mut pg_sys::varlena>>,
 }
 
 impl<'row> Row<'row> {
@@ -45,9 +47,13 @@ impl<'row> Row<'row> {
             return &[];
         }
         // SAFETY: the query selects a varlena here. What is compressed or out of line is expanded into memory that lasts
-        // as long as the statement, everything else is read where it lies; the length is that in its header.
+        // until the row is done with, everything else is read where it lies; the length is that in its header.
         unsafe {
-            let varlena = pg_sys::pg_detoast_datum_packed(self.values[column].cast_mut_ptr());
+            let stored = self.values[column].cast_mut_ptr();
+            let varlena = pg_sys::pg_detoast_datum_packed(stored);
+            if varlena != stored {
+                self.expanded.borrow_mut().push(varlena);
+            }
             slice::from_raw_parts(vardata_any(varlena).cast(), varsize_any_exhdr(varlena))
         }
     }
@@ -75,7 +81,8 @@ unsafe extern "C-unwind" fn finish(_receiver: *mut pg_sys::DestReceiver) {}
 #[pg_guard]
 unsafe extern "C-unwind" fn receive(slot: *mut TupleTableSlot, receiver: *mut pg_sys::DestReceiver) -> bool {
     // SAFETY: the executor hands back the receiver that it was given, whose base is its first member, and a slot that
-    // holds a row. Once all its attributes are taken apart, it has that many values and null flags.
+    // holds a row. Once all its attributes are taken apart, it has that many values and null flags. What was expanded was
+    // allocated by detoasting and is freed once; nothing of a row outlives the closure that it was given to.
     unsafe {
         let receiver = &mut *receiver.cast::<Receiver<'_>>();
         let count = (*(*slot).tts_tupleDescriptor).natts;
@@ -85,8 +92,13 @@ unsafe extern "C-unwind" fn receive(slot: *mut TupleTableSlot, receiver: *mut pg
         let row = Row {
             values: slice::from_raw_parts((*slot).tts_values, count as usize),
             nulls: slice::from_raw_parts((*slot).tts_isnull, count as usize),
+            expanded: RefCell::default(),
         };
-        match (receiver.each)(&row) {
+        let outcome = (receiver.each)(&row);
+        for expanded in row.expanded.into_inner() {
+            pg_sys::pfree(expanded.cast());
+        }
+        match outcome {
             Ok(()) => true,
             Err(report) => {
                 receiver.failure = Some(Box::new(report));

@@ -8,6 +8,7 @@
 
 pub mod address;
 pub mod chunk;
+pub mod digest;
 pub mod extract;
 pub mod field;
 pub mod filter;

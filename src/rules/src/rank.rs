@@ -30,6 +30,7 @@ use serde::Serialize;
 
 mod container;
 pub mod cues;
+mod glance;
 mod model;
 mod naming;
 mod notes;
@@ -37,8 +38,9 @@ mod score;
 #[cfg(test)]
 mod tests;
 
-pub use container::Container;
+pub use container::{Census, Container};
 pub use cues::{Cues, Traits, When};
+pub use glance::Glance;
 pub use model::{Calibration, InvalidModel, Model, Weights};
 pub use naming::{Named, name_words, speaker_hashes, spoken_by};
 pub use notes::Notes;
@@ -105,6 +107,11 @@ pub trait Texts {
     /// Whether there are none.
     fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Whether no text that was left out stands between two that follow each other in a conversation.
+    fn adjoin(&self, _before: usize, _after: usize) -> bool {
+        true
     }
 }
 

@@ -28,20 +28,29 @@ pub struct Container<'a, T: Texts + ?Sized = [Text<'a>]> {
 impl<'a, T: Texts + ?Sized> Container<'a, T> {
     /// Takes a first look at all texts.
     pub fn new(question: Question<'a>, texts: &'a T, model: &'a Model) -> Self {
-        Self::with_notes(question, texts, model, Notes::default())
+        Self::with_notes(question, texts, model, Notes::default(), None)
     }
 
-    /// The same, in the memory of the notes of an earlier container.
-    pub fn with_notes(question: Question<'a>, texts: &'a T, model: &'a Model, mut notes: Notes) -> Self {
+    /// The same, in the memory of the notes of an earlier container. Where the texts are only some of those that there are, a
+    /// census says what all of them count for.
+    pub fn with_notes(
+        question: Question<'a>,
+        texts: &'a T,
+        model: &'a Model,
+        mut notes: Notes,
+        census: Option<&Census>,
+    ) -> Self {
         notes.clear();
         notes.order(texts);
         notes.words.resize(texts.len(), Words::default());
-        let terms = Terms::count(&question, texts, &mut notes.words, model);
+        let counted = count(&question, texts, &mut notes.words);
+        let census = census.unwrap_or(&counted);
+        let terms = Terms::new(census, model);
         terms.weigh_texts(texts, &mut notes.words, model);
         notes.weigh_context(|terms_held| terms.covered(terms_held));
         notes.fit_dates(question.cues, texts);
-        let speaker_tells = speaker_tells(&notes.words);
-        let few = (MANY / texts.len().max(1) as f64).ln().max(0.0);
+        let speaker_tells = census.speaker_tells();
+        let few = (MANY / census.texts.max(1) as f64).ln().max(0.0);
         let mut container =
             Container { question, texts, model, has_terms: terms.total > 0.0, speaker_tells, few, notes };
         container.look();
@@ -104,17 +113,65 @@ impl<'a, T: Texts + ?Sized> Container<'a, T> {
     }
 }
 
-/// How much it tells that a speaker is named: fully where at most half the texts are theirs, nothing where all are.
-fn speaker_tells(words: &[Words]) -> f64 {
-    let theirs = words.iter().filter(|words| words.named).count();
-    let share = theirs as f64 / words.len().max(1) as f64;
-    (2.0 - 2.0 * share).min(1.0)
+/// What all the texts of a search count for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Census {
+    /// How many they are.
+    pub texts: u64,
+    /// Their terms, repetitions counted.
+    pub length: u64,
+    /// How many are by a speaker whom the question names.
+    pub named: u64,
+    /// How many have each of the question's terms.
+    pub holding: Vec<u64>,
+}
+
+impl Census {
+    /// How much each of the question's terms tells.
+    pub fn rarities(&self, model: &Model) -> Vec<f64> {
+        let documents = self.texts as f64 + model.weights.pseudo_documents;
+        self.holding.iter().map(|&count| rarity(count as f64, documents)).collect()
+    }
+
+    /// How much it tells that a speaker is named: fully where at most half the texts are theirs, nothing where all are.
+    pub fn speaker_tells(&self) -> f64 {
+        let share = self.named as f64 / self.texts.max(1) as f64;
+        (2.0 - 2.0 * share).min(1.0)
+    }
 }
 
 /// Whether the question names who speaks in a text.
 #[inline]
 fn is_named(question: &Question<'_>, text: &Text<'_>) -> bool {
     text.speaker.iter().any(|hash| *hash != 0 && question.speakers.contains(hash))
+}
+
+/// Notes which of the question's terms each text has, and counts.
+fn count(question: &Question<'_>, texts: &(impl Texts + ?Sized), words: &mut [Words]) -> Census {
+    let mut counts = vec![0u64; question.terms];
+    let (mut length, mut named) = (0u64, 0u64);
+    for (at, words) in words.iter_mut().enumerate() {
+        let text = texts.text(at);
+        length += u64::from(text.length);
+        words.named = is_named(question, &text);
+        named += u64::from(words.named);
+        words.asks = text.traits.has(Traits::ASKS);
+        for (term, &frequency) in text.frequencies.iter().enumerate().take(question.terms) {
+            if frequency == HEARD {
+                if term < SHARED_TERMS {
+                    words.heard |= 1 << term;
+                }
+            } else if frequency > 0 {
+                counts[term] += 1;
+                words.distinct += 1;
+                words.occurrences += u32::from(frequency);
+                if term < SHARED_TERMS {
+                    words.mask |= 1 << term;
+                }
+            }
+        }
+    }
+    Census { texts: texts.len() as u64, length, named, holding: counts }
 }
 
 /// The question's terms among the texts.
@@ -125,33 +182,10 @@ struct Terms {
 }
 
 impl Terms {
-    fn count(question: &Question<'_>, texts: &(impl Texts + ?Sized), words: &mut [Words], model: &Model) -> Terms {
-        let mut counts = vec![0u32; question.terms];
-        let mut length = 0u64;
-        for (at, words) in words.iter_mut().enumerate() {
-            let text = texts.text(at);
-            length += u64::from(text.length);
-            words.named = is_named(question, &text);
-            words.asks = text.traits.has(Traits::ASKS);
-            for (term, &frequency) in text.frequencies.iter().enumerate().take(question.terms) {
-                if frequency == HEARD {
-                    if term < SHARED_TERMS {
-                        words.heard |= 1 << term;
-                    }
-                } else if frequency > 0 {
-                    counts[term] += 1;
-                    words.distinct += 1;
-                    words.occurrences += u32::from(frequency);
-                    if term < SHARED_TERMS {
-                        words.mask |= 1 << term;
-                    }
-                }
-            }
-        }
-        let documents = texts.len() as f64 + model.weights.pseudo_documents;
-        let rarities: Vec<f64> = counts.iter().map(|&count| rarity(f64::from(count), documents)).collect();
+    fn new(census: &Census, model: &Model) -> Terms {
+        let rarities = census.rarities(model);
         let total = rarities.iter().sum();
-        Terms { rarities, total, average_length: length as f64 / texts.len().max(1) as f64 }
+        Terms { rarities, total, average_length: census.length as f64 / census.texts.max(1) as f64 }
     }
 
     fn weigh_texts(&self, texts: &(impl Texts + ?Sized), words: &mut [Words], model: &Model) {

@@ -71,14 +71,15 @@ impl Notes {
     pub(super) fn order(&mut self, texts: &(impl Texts + ?Sized)) {
         order(texts, &mut self.order);
         self.place_of.resize(texts.len(), NOBODY);
-        let mut last: Option<Text<'_>> = None;
+        let mut last: Option<(usize, Text<'_>)> = None;
         for (at, &index) in (0..).zip(&self.order) {
             let text = texts.text(index as usize);
             // Lines of a dialogue follow each other even if nobody said which dialogue it is; other texts do not.
             let in_dialogue = text.conversation != 0 || text.speaker[0] != 0;
-            let before = last.filter(|last| in_dialogue && follows(last, &text));
+            let adjoins = |(at, last): &(usize, Text<'_>)| follows(last, &text) && texts.adjoin(*at, index as usize);
+            let before = last.filter(|last| in_dialogue && adjoins(last));
             let this = self.places.len() as u32;
-            if before.is_some_and(|before| shares_place(&before, &text)) {
+            if before.is_some_and(|(_, before)| shares_place(&before, &text)) {
                 self.place_of[index as usize] = this - 1;
             } else {
                 self.place_of[index as usize] = this;
@@ -89,7 +90,7 @@ impl Notes {
                 }
                 self.places.push(place);
             }
-            last = in_dialogue.then_some(text);
+            last = in_dialogue.then_some((index as usize, text));
         }
     }
 
