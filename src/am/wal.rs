@@ -179,7 +179,7 @@ impl<'a> Store<'a> {
 /// Slots for buffers; neighbouring blocks of an index have neighbouring ones.
 const RECENT_SLOTS: usize = 1 << 16;
 /// One in so many pages is looked up in any case: only that counts as use, by which PostgreSQL decides what stays in memory.
-const LOOK_UP_EVERY: u32 = 8;
+const LOOK_UP_EVERY: u32 = 16;
 
 /// Bytes that memory hands over at once.
 const LINE: usize = 64;
@@ -349,7 +349,8 @@ impl Pages for Store<'_> {
         let known = RECENT.with_borrow(|recent| recent.buffers.get(slot).copied().unwrap_or(0));
         if known > 0 {
             // SAFETY: a buffer of that number exists, and a wrong one does no harm: nothing is read.
-            let page = unsafe { page_of(known) };
+            let (state, page) = unsafe { (pg_sys::BufferDescriptors.add(known as usize - 1), page_of(known)) };
+            kernels::prefetch(state);
             (0..PAGE).step_by(LINE).for_each(|line| kernels::prefetch(page.wrapping_add(line)));
         }
     }

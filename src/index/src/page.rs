@@ -353,16 +353,6 @@ impl<'a> Leaf<'a> {
         <[Place<FACTORS>]>::ref_from_bytes(bytes).unwrap_or(&[]).iter().rev()
     }
 
-    /// Hands number, id and row of every entry to `take`.
-    #[inline]
-    pub fn each(&self, mut take: impl FnMut(usize, u64, u64)) {
-        match self.factors {
-            2 => self.places::<2>().enumerate().for_each(|(i, place)| take(i, place.id(), place.row())),
-            3 => self.places::<3>().enumerate().for_each(|(i, place)| take(i, place.id(), place.row())),
-            _ => (0..self.count).for_each(|i| take(i, self.id(i), self.row(i))),
-        }
-    }
-
     #[inline]
     fn place(&self, i: usize) -> usize {
         TAIL - (i + 1) * place_len(self.factors)

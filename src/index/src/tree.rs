@@ -27,7 +27,13 @@ pub fn find<P: Pages>(pages: &P, key: Key) -> Result<P::Shared<'_>> {
     for _ in 0..MAX_DEPTH {
         let child = match node(here.page(), here.block())? {
             Node::Leaf(_) => return Ok(here),
-            Node::Inner(inner) => inner.child(inner.first_for(key)),
+            Node::Inner(inner) => {
+                let child = inner.child(inner.first_for(key));
+                if inner.level() == 1 {
+                    pages.expect(child);
+                }
+                child
+            }
         };
         here = pages.shared(child);
     }

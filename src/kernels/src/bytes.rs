@@ -295,21 +295,43 @@ unsafe fn wide_block<B: Bytes, const R: usize>(query: *const i16, rows: [*const 
 /// The CPU has the features of `B`; `rows` holds `out.len()` rows as long as `query`.
 #[inline(always)]
 pub(crate) unsafe fn dot_wide_many<B: Bytes>(query: &[i16], rows: &[i8], out: &mut [i32]) {
+    // Where a page of codes ends, few rows are left: they go together, too, as the query is read again for each group.
+    // SAFETY: the caller's promise, for what each step leaves to the next.
+    unsafe {
+        let (rows, out) = wide_groups::<B, 8>(query, rows, out);
+        let (rows, out) = wide_groups::<B, 4>(query, rows, out);
+        let (rows, out) = wide_groups::<B, 3>(query, rows, out);
+        let (rows, out) = wide_groups::<B, 2>(query, rows, out);
+        wide_groups::<B, 1>(query, rows, out);
+    }
+}
+
+/// [`wide_block`] over the rows, `R` at a time; returns the rows that are left, and their places.
+///
+/// # Safety
+/// As for [`dot_wide_many`].
+#[inline(always)]
+unsafe fn wide_groups<'a, B: Bytes, const R: usize>(
+    query: &[i16],
+    rows: &'a [i8],
+    out: &'a mut [i32],
+) -> (&'a [i8], &'a mut [i32]) {
     let n = query.len();
+    let (groups, rest) = out.as_chunks_mut::<R>();
+    let (rows, left) = rows.split_at(groups.len() * R * n);
     let mut row = rows.as_ptr();
-    let mut blocks = out.chunks_exact_mut(4);
     // SAFETY: each turn consumes as many rows as it fills places of `out`.
     unsafe {
-        for four in &mut blocks {
-            let group = [row, row.add(n), row.add(2 * n), row.add(3 * n)];
-            four.copy_from_slice(&wide_block::<B, 4>(query.as_ptr(), group, n));
-            row = row.add(4 * n);
-        }
-        for one in blocks.into_remainder() {
-            [*one] = wide_block::<B, 1>(query.as_ptr(), [row], n);
-            row = row.add(n);
+        for group in groups {
+            let mut starts = [row; R];
+            for r in 1..R {
+                starts[r] = row.add(r * n);
+            }
+            *group = wide_block::<B, R>(query.as_ptr(), starts, n);
+            row = row.add(R * n);
         }
     }
+    (left, rest)
 }
 
 /// Signed sums Σ ±q of every code with every int8 query: `out[code * queries + query]`.
