@@ -22,6 +22,7 @@
 
 use kernels::Kernels;
 
+use crate::ahead::Ahead;
 use crate::page::{Leaf, MAX_DIMENSIONS, MAX_FACTORS, Place};
 use crate::{Fault, Result};
 
@@ -273,15 +274,22 @@ impl Query {
     }
 
     /// Hands to `take`, for every entry of a leaf of this dimension, a number that its distance is not below, NaN where the
-    /// distance is NaN; and its id and row. `sums` is for its own use.
+    /// distance is NaN; and its id and row. Meanwhile memory is asked for the next leaf. `sums` is for its own use.
     #[inline]
-    pub fn bounds(&self, kernels: &Kernels, leaf: &Leaf<'_>, sums: &mut Vec<i32>, mut take: impl FnMut(f32, u64, u64)) {
+    pub fn bounds(
+        &self,
+        kernels: &Kernels,
+        leaf: &Leaf<'_>,
+        ahead: Ahead,
+        sums: &mut Vec<i32>,
+        mut take: impl FnMut(f32, u64, u64),
+    ) {
         match self.bound {
             Bound::Nothing => same(leaf, f32::NAN, &mut take),
             Bound::Open => same(leaf, f32::NEG_INFINITY, &mut take),
             bound => {
                 sums.resize(leaf.len(), 0);
-                kernels.dot_wide_many(&self.codes, leaf.codes(), sums);
+                kernels.dot_wide_many(&self.codes, leaf.codes(), ahead.ask_beside_codes(leaf), sums);
                 bound.each(leaf, sums, take);
             }
         }

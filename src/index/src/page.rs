@@ -43,6 +43,8 @@ const DIM: usize = 26;
 const COUNT: usize = 28;
 const FACTORS: usize = 30;
 const BODY: usize = 32;
+/// Where the codes of a leaf begin.
+pub(crate) const CODES: usize = BODY;
 const TAIL: usize = PAGE - 24;
 const RIGHT: usize = TAIL;
 const CHANGES: usize = TAIL + 4;

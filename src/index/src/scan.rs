@@ -28,7 +28,7 @@ use crate::key::{ABSENT, CENTROIDS, DIRECTIONLESS, Key, PLAIN, Span, list_of};
 use crate::page::{Leaf, META, generation};
 use crate::pages::{Guard, Pages};
 use crate::route::walk_centroids;
-use crate::tree::{next_dim, walk};
+use crate::tree::{next_dim, walk, walk_ahead};
 
 /// Rows that a caller is taken to want, as long as nothing else is known.
 const WANTED: usize = 10;
@@ -368,7 +368,7 @@ impl Scan {
         let (frontier, norm, slack) = (&mut self.lists, &mut self.norm, &mut self.slack);
         // Beside each row the place of its list among those that were read, from one on.
         let note = (frontier.read().min(usize::from(u16::MAX)) as u64) << NOTE_SHIFT;
-        walk(pages, first, last, |leaf| {
+        walk_ahead(pages, first, last, |leaf, ahead| {
             if leaf.dim() != query.dim() {
                 return Ok(());
             }
@@ -376,7 +376,7 @@ impl Scan {
                 *norm = norm.max(query.greatest_norm(leaf));
                 *slack = slack.max(query.slack(leaf));
             }
-            query.bounds(kernels, leaf, sums, |bound, id, row| {
+            query.bounds(kernels, leaf, ahead, sums, |bound, id, row| {
                 if id < first.id || last.id < id {
                     return;
                 }

@@ -85,7 +85,7 @@ fn int8_dot_holds_at_the_largest_dimension() {
 fn check_wide(k: &Kernels, query: &[i16], rows: &[i8]) {
     let n = query.len();
     let mut out = vec![0; rows.len() / n];
-    k.dot_wide_many(query, rows, &mut out);
+    k.dot_wide_many(query, rows, std::ptr::null(), &mut out);
     for (row, &sum) in rows.chunks_exact(n).zip(&out) {
         let exact: i64 = query.iter().zip(row).map(|(&q, &r)| i64::from(q) * i64::from(r)).sum();
         assert_eq!(sum, exact as i32, "{} dot_wide_many of {n}", k.name());

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::distance;
+use crate::ahead::Ahead;
 use crate::code::{Code, Metric, Query};
 use crate::page::{Entry, PAGE, leaf, plant_for_tests, push};
 
@@ -14,7 +15,9 @@ fn bound(kernels: &'static kernels::Kernels, metric: Metric, q: &[f32], x: &[f32
     push(&mut page, Entry { id: 0, row: 1, factors: code.factors(), code: code.bytes() });
     let mut out = Vec::new();
     let query = Query::new(kernels, metric, q);
-    query.bounds(kernels, &leaf(&page, 1).unwrap(), &mut Vec::new(), |bound, id, row| out.push((bound, id, row)));
+    query.bounds(kernels, &leaf(&page, 1).unwrap(), Ahead::unknown(), &mut Vec::new(), |bound, id, row| {
+        out.push((bound, id, row))
+    });
     assert_eq!(out.len(), 1);
     assert_eq!((out[0].1, out[0].2), (0, 1));
     out[0].0
