@@ -30,6 +30,7 @@ use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
 use std::thread::panicking;
 
+use index::ahead::Ahead;
 use index::load::Sink;
 use index::page::{META, Meta, PAGE, Page, ROOT, init_meta, is_in_use, is_unused, read_meta};
 use index::pages::{Guard, Pages};
@@ -183,10 +184,7 @@ impl<'a> Store<'a> {
 /// Slots for buffers; neighbouring blocks of an index have neighbouring ones.
 const RECENT_SLOTS: usize = 1 << 16;
 /// One in so many pages is looked up in any case: only that counts as use, by which PostgreSQL decides what stays in memory.
-const LOOK_UP_EVERY: u32 = 8;
-
-/// Bytes that memory hands over at once.
-const LINE: usize = 64;
+const LOOK_UP_EVERY: u32 = 16;
 
 /// Where a buffer's page is in memory.
 ///
@@ -341,15 +339,17 @@ impl Pages for Store<'_> {
         self.locked(block, EXCLUSIVE)
     }
 
-    fn expect(&self, block: u32) {
+    fn expect(&self, block: u32) -> Ahead {
         // SAFETY: the relation is open.
         let slot = unsafe { Recent::slot(self.relation, block) };
         let known = RECENT.with_borrow(|recent| recent.buffers.get(slot).copied().unwrap_or(0));
-        if known > 0 {
-            // SAFETY: a buffer of that number exists, and a wrong one does no harm: nothing is read.
-            let page = unsafe { page_of(known) };
-            (0..PAGE).step_by(LINE).for_each(|line| kernels::prefetch(page.wrapping_add(line)));
+        if known <= 0 {
+            return Ahead::unknown();
         }
+        // SAFETY: a buffer of that number exists, and a wrong one does no harm: nothing is read.
+        let (state, page) = unsafe { (pg_sys::BufferDescriptors.add(known as usize - 1), page_of(known)) };
+        kernels::prefetch(state);
+        Ahead::at(page)
     }
 
     fn expect_rows(&self, rows: &[u64]) {

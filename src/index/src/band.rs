@@ -9,7 +9,7 @@
 //! Where reading again is not possible, because only some lists of a namespace were read, nothing is dropped
 //! ([`Band::keep_all`]): what does not belong to the nearest lies aside in no order until it is needed.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 /// Rows of the first band: enough for a filter that discards nine of ten, and small enough to be kept at no cost.
@@ -77,7 +77,7 @@ pub struct Band {
     floor: Option<Candidate>,
     /// Nothing from here on is kept.
     cut: Option<Candidate>,
-    /// The bound of `cut`, or NaN: a bound that is above it need not be looked at closer.
+    /// The bound of `cut`, or NaN if there is none: a row whose bound is above it need not be looked at closer.
     threshold: f32,
     kept: Vec<Candidate>,
     heap: BinaryHeap<Reverse<Candidate>>,
@@ -127,10 +127,9 @@ impl Band {
     /// Makes the band keep everything that earlier bands have not given out. What was dropped has to be offered again.
     pub fn keep_all(&mut self) {
         if self.is_cut() {
-            self.cut = None;
+            self.cut_at(None);
             self.kept.clear();
         }
-        self.threshold = f32::NAN;
         self.aside.get_or_insert_default();
     }
 
@@ -154,12 +153,17 @@ impl Band {
         let Some(aside) = &mut self.aside else { return };
         if aside.len() <= count {
             self.kept.append(aside);
-            self.cut = None;
+            self.cut_at(None);
         } else {
             let (_, &mut cut, _) = aside.select_nth_unstable(count);
             self.kept.extend(aside.drain(..count));
-            self.cut = Some(cut);
+            self.cut_at(Some(cut));
         }
+    }
+
+    fn cut_at(&mut self, cut: Option<Candidate>) {
+        self.cut = cut;
+        self.threshold = cut.map_or(f32::NAN, Candidate::bound);
     }
 
     /// Begins anew, for other rows.
@@ -167,15 +171,22 @@ impl Band {
         *self = Self { limit: self.first, first: self.first, ..Self::new() };
     }
 
-    /// Whether a row with this bound may be kept: otherwise it need not be offered.
+    /// Offers a row.
     #[inline(always)]
-    pub fn wants(&self, bound: f32) -> bool {
+    pub fn offer(&mut self, bound: f32, row: u64) {
         // NaN, as either, wants a closer look.
-        bound.partial_cmp(&self.threshold) != Some(Ordering::Greater)
+        if bound > self.threshold {
+            // It is beyond what was given out, too.
+            if let Some(aside) = &mut self.aside {
+                aside.push(Candidate::new(bound, row));
+            }
+        } else {
+            self.weigh(bound, row);
+        }
     }
 
-    /// Offers a row.
-    pub fn offer(&mut self, bound: f32, row: u64) {
+    /// Takes up a row that may belong to the nearest.
+    fn weigh(&mut self, bound: f32, row: u64) {
         let candidate = Candidate::new(bound, row);
         // What an earlier band has given out may lie in a list by now.
         if self.floor.is_some_and(|floor| candidate.unnoted() <= floor) {
@@ -198,16 +209,13 @@ impl Band {
         let (_, &mut cut, _) = self.kept.select_nth_unstable(self.limit);
         match &mut self.aside {
             Some(aside) => aside.extend(self.kept.drain(self.limit..)),
-            None => {
-                self.kept.truncate(self.limit);
-                self.threshold = cut.bound();
-            }
+            None => self.kept.truncate(self.limit),
         }
-        self.cut = Some(cut);
+        self.cut_at(Some(cut));
     }
 
-    /// Ends the offers: from now on [`Band::pop`] gives the rows.
-    pub fn seal(&mut self) {
+    /// Puts what was offered in order.
+    fn seal(&mut self) {
         if self.kept.len() > self.limit {
             self.narrow();
         }
@@ -225,6 +233,9 @@ impl Band {
     }
 
     fn look_ahead(&mut self, expect: impl FnOnce(&[u64])) {
+        if !self.kept.is_empty() {
+            self.seal();
+        }
         let (mut rows, mut count) = ([0; AHEAD[0]], 0);
         let mut last = self.last;
         let wanted = AHEAD[self.turn];
@@ -256,8 +267,7 @@ impl Band {
             return false;
         }
         self.floor = self.last.map(Candidate::unnoted);
-        self.cut = None;
-        self.threshold = f32::NAN;
+        self.cut_at(None);
         self.limit = (self.limit * GROWTH).min(LAST_LIMIT);
         true
     }

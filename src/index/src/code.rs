@@ -22,6 +22,7 @@
 
 use kernels::Kernels;
 
+use crate::ahead::Ahead;
 use crate::page::{Leaf, MAX_DIMENSIONS, MAX_FACTORS, Place};
 use crate::{Fault, Result};
 
@@ -187,7 +188,6 @@ pub struct Query {
     norm: f32,
     codes: Vec<i16>,
     bound: Bound,
-    sums: Vec<i32>,
 }
 
 /// How a bound follows from the integer I and the factors of an entry.
@@ -245,7 +245,7 @@ impl Query {
             (_, None) => Bound::Open,
             (_, Some(coded)) => Bound::new(metric, q.len() as f64, norm, &coded),
         };
-        Self { metric, norm: norm as f32, codes, bound, sums: Vec::new() }
+        Self { metric, norm: norm as f32, codes, bound }
     }
 
     /// Dimensions.
@@ -286,17 +286,24 @@ impl Query {
         if slack.is_finite() { slack } else { 0.0 }
     }
 
-    /// Writes for every entry of a leaf of this dimension a number that its distance is not below; NaN where the distance
-    /// is NaN.
-    pub fn bounds(&mut self, kernels: &Kernels, leaf: &Leaf<'_>, out: &mut Vec<f32>) {
-        out.clear();
+    /// Hands to `take`, for every entry of a leaf of this dimension, a number that its distance is not below, NaN where the
+    /// distance is NaN; and its id and row. Meanwhile memory is asked for the next leaf. `sums` is for its own use.
+    #[inline]
+    pub fn bounds(
+        &self,
+        kernels: &Kernels,
+        leaf: &Leaf<'_>,
+        ahead: Ahead,
+        sums: &mut Vec<i32>,
+        mut take: impl FnMut(f32, u64, u64),
+    ) {
         match self.bound {
-            Bound::Nothing => out.resize(leaf.len(), f32::NAN),
-            Bound::Open => out.resize(leaf.len(), f32::NEG_INFINITY),
+            Bound::Nothing => same(leaf, f32::NAN, &mut take),
+            Bound::Open => same(leaf, f32::NEG_INFINITY, &mut take),
             bound => {
-                self.sums.resize(leaf.len(), 0);
-                kernels.dot_wide_many(&self.codes, leaf.codes(), &mut self.sums);
-                bound.write(leaf, out, &self.sums);
+                sums.resize(leaf.len(), 0);
+                kernels.dot_wide_many(&self.codes, leaf.codes(), ahead.ask_beside_codes(leaf), sums);
+                bound.each(leaf, sums, take);
             }
         }
     }
@@ -304,16 +311,16 @@ impl Query {
 
 impl Bound {
     #[inline(always)]
-    fn write(self, leaf: &Leaf<'_>, out: &mut Vec<f32>, sums: &[i32]) {
+    fn each(self, leaf: &Leaf<'_>, sums: &[i32], take: impl FnMut(f32, u64, u64)) {
         match self {
-            Self::Cosine { base, slope, weight } => each(leaf, out, sums, |sum, place: &Place<2>| {
+            Self::Cosine { base, slope, weight } => each(leaf, sums, take, |sum, place: &Place<2>| {
                 base - sum as f32 * (slope * place.factor(0)) - place.factor(1) * weight
             }),
-            Self::InnerProduct { slope, residual, norm } => each(leaf, out, sums, |sum, place: &Place<3>| {
+            Self::InnerProduct { slope, residual, norm } => each(leaf, sums, take, |sum, place: &Place<3>| {
                 let product = sum as f32 * (slope * place.factor(0));
                 -product - place.factor(1) * residual - place.factor(2) * norm
             }),
-            Self::L2 { square, slope, residual, shrink } => each(leaf, out, sums, |sum, place: &Place<3>| {
+            Self::L2 { square, slope, residual, shrink } => each(leaf, sums, take, |sum, place: &Place<3>| {
                 let norm = f64::from(place.factor(2));
                 let product = f64::from(sum) * slope * f64::from(place.factor(0));
                 let far = square + norm * norm * (1.0 - 3e-7) - product;
@@ -325,18 +332,30 @@ impl Bound {
     }
 }
 
+/// Hands every entry to `take` with its bound, in one pass: a search does little else than this and the sums.
 #[inline(always)]
 fn each<const FACTORS: usize>(
     leaf: &Leaf<'_>,
-    out: &mut Vec<f32>,
     sums: &[i32],
+    mut take: impl FnMut(f32, u64, u64),
     bound: impl Fn(i32, &Place<FACTORS>) -> f32,
 ) {
-    out.extend(sums.iter().zip(leaf.places::<FACTORS>()).map(|(&sum, place)| {
+    let places = leaf.places::<FACTORS>();
+    if places.len() != sums.len() {
+        // A damaged page has a number of factors that does not fit.
+        return same(leaf, f32::NEG_INFINITY, &mut take);
+    }
+    for (&sum, place) in sums.iter().zip(places) {
         let bound = bound(sum, place);
         // A product of zero and infinity says nothing.
-        if bound.is_nan() { f32::NEG_INFINITY } else { bound }
-    }));
-    // A damaged page has a number of factors that does not fit.
-    out.resize(leaf.len(), f32::NEG_INFINITY);
+        take(if bound.is_nan() { f32::NEG_INFINITY } else { bound }, place.id(), place.row());
+    }
+}
+
+/// Hands every entry to `take` with the same bound.
+#[cold]
+fn same(leaf: &Leaf<'_>, bound: f32, take: &mut dyn FnMut(f32, u64, u64)) {
+    for i in 0..leaf.len() {
+        take(bound, leaf.id(i), leaf.row(i));
+    }
 }

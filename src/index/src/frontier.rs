@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use crate::band::sortable;
-use crate::key::{CLOSING, Space, list_of};
+use crate::band::{from_sortable, sortable};
+use crate::key::{CLOSING, Key, Space, list_of};
 use crate::reach::{Found, Reach};
 
 /// A list, and whether it is closing.
@@ -20,11 +20,33 @@ impl List {
     }
 }
 
-/// A list that was met, and how far its centroid is from the query, squared.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Met {
-    pub(crate) list: List,
-    pub(crate) square: f32,
+/// A list that was met, and how far its centroid is from the query, squared: in the order in which lists are unread, the
+/// nearest last, and those that are closing after them. It is one number, because a search sorts a thousand of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Met(u128);
+
+impl Met {
+    pub(crate) fn new(list: List, square: f32) -> Self {
+        let id = Key::new(0, list.space, list.number).id;
+        Self(u128::from(list.closing) << 96 | u128::from(sortable(-square)) << 64 | u128::from(id))
+    }
+
+    /// The id of the list's rows.
+    pub(crate) fn id(self) -> u64 {
+        self.0 as u64
+    }
+
+    fn list(self) -> List {
+        List { space: Key { dim: 0, id: self.id() }.space(), number: list_of(self.id()), closing: self.is_closing() }
+    }
+
+    fn square(self) -> f32 {
+        -from_sortable((self.0 >> 64) as u32)
+    }
+
+    fn is_closing(self) -> bool {
+        self.0 >> 96 != 0
+    }
 }
 
 /// The lists of a search.
@@ -74,27 +96,28 @@ impl Frontier {
 
     /// Puts what was met in order.
     pub(crate) fn settle(&mut self) {
-        self.unread.sort_unstable_by_key(|met| (met.list.closing, sortable(-met.square), met.list));
-        self.unread.dedup_by_key(|met| met.list);
-        let mut squares: Vec<f32> = self.read.iter().chain(&self.unread).map(|met| met.square).collect();
+        self.unread.sort_unstable();
+        self.unread.dedup_by_key(|met| met.list());
+        let unread = self.unread.iter().rev();
+        let mut squares: Vec<f32> = self.read.iter().chain(unread).map(|met| met.square()).collect();
         squares.sort_unstable_by(f32::total_cmp);
         self.nearest = squares.first().copied().unwrap_or(0.0);
         self.reach = Reach::new(squares.into_iter());
         if self.all.is_empty() {
-            self.all = self.unread.iter().map(|met| met.list).collect();
+            self.all = self.unread.iter().map(|met| met.list()).collect();
         }
     }
 
     /// The next list, if there is one that is closing, or `more` is true.
     pub(crate) fn next(&mut self, more: bool) -> Option<Met> {
-        let met = self.unread.pop_if(|met| more || met.list.closing)?;
+        let met = self.unread.pop_if(|met| more || met.is_closing())?;
         self.read.push(met);
         Some(met)
     }
 
     /// Whether a list that is read counts as one of those that were wanted.
     pub(crate) fn counts(met: &Met) -> bool {
-        !met.list.closing
+        !met.is_closing()
     }
 
     /// Compares the lists with those that there are now, and says whether rows may have moved; then all are unread. They
@@ -110,7 +133,7 @@ impl Frontier {
         let moved = now.iter().any(|list| list.closing && is_new(list))
             || self.all.iter().any(|list| now.binary_search(list).is_err());
         let before = std::mem::replace(&mut self.all, now);
-        let unread: HashSet<List> = self.unread.drain(..).map(|met| met.list).collect();
+        let unread: HashSet<List> = self.unread.drain(..).map(Met::list).collect();
         if moved {
             self.read.clear();
             Change::Moved
@@ -121,7 +144,7 @@ impl Frontier {
 
     /// Leaves those lists unread that were, or that are new.
     pub(crate) fn keep_new(&mut self, before: &[List], unread: &HashSet<List>) {
-        self.unread.retain(|Met { list, .. }| unread.contains(list) || before.binary_search(list).is_err());
+        self.unread.retain(|met| unread.contains(&met.list()) || before.binary_search(&met.list()).is_err());
     }
 
     /// How many lists must have been read, if `tally` says how many rows were found in the one that was read at a place; see
@@ -129,7 +152,7 @@ impl Frontier {
     pub(crate) fn needed(&mut self, square: f32, tally: &[u32], missing: f32) -> usize {
         let found = self.read.iter().zip(tally).filter(|&(_, &rows)| rows > 0);
         let found: Vec<Found> =
-            found.map(|(met, &rows)| Found { gap: met.square - self.nearest, rows: rows as f32 }).collect();
+            found.map(|(met, &rows)| Found { gap: met.square() - self.nearest, rows: rows as f32 }).collect();
         self.reach.lists_needed(self.read.len(), square, &found, missing)
     }
 }
@@ -147,4 +170,30 @@ pub(crate) enum Change {
     },
     /// Rows may have moved.
     Moved,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::FIRST_LIST;
+
+    #[test]
+    fn lists_come_by_distance_after_those_that_are_closing() {
+        let list = |number, closing| List { space: Space(7), number: FIRST_LIST + number, closing };
+        let mut frontier = Frontier::default();
+        let squares = [(0, 0.5), (1, f32::NAN), (2, 0.0), (3, -0.25), (4, f32::INFINITY), (2, 0.0), (5, 0.5)];
+        for (number, square) in squares {
+            frontier.meet(Met::new(list(number, number == 4), square));
+        }
+        frontier.settle();
+        assert_eq!(frontier.next(false).map(Met::list), Some(list(4, true)));
+        assert_eq!(frontier.next(false), None, "the others are not closing");
+        let rest: Vec<Met> = std::iter::from_fn(|| frontier.next(true)).collect();
+        let numbers: Vec<u16> = rest.iter().map(|met| met.list().number - FIRST_LIST).collect();
+        assert_eq!(numbers, [1, 3, 2, 5, 0], "NaN first, which says nothing; and each list once");
+        let squares: Vec<f32> = rest.iter().map(|met| met.square()).collect();
+        assert!(squares[0].is_nan());
+        assert_eq!(squares[1..], [-0.25, 0.0, 0.5, 0.5]);
+        assert_eq!(rest[1].id(), Key::new(0, Space(7), FIRST_LIST + 3).id);
+    }
 }

@@ -43,6 +43,8 @@ const DIM: usize = 26;
 const COUNT: usize = 28;
 const FACTORS: usize = 30;
 const BODY: usize = 32;
+/// Where the codes of a leaf begin.
+pub(crate) const CODES: usize = BODY;
 const TAIL: usize = PAGE - 24;
 const RIGHT: usize = TAIL;
 const CHANGES: usize = TAIL + 4;
@@ -364,16 +366,6 @@ impl<'a> Leaf<'a> {
         let end = TAIL - first * place_len(FACTORS);
         let bytes = &self.page[end - count * place_len(FACTORS)..end];
         <[Place<FACTORS>]>::ref_from_bytes(bytes).unwrap_or(&[]).iter().rev()
-    }
-
-    /// Hands number, id and row of every entry to `take`.
-    #[inline]
-    pub fn each(&self, mut take: impl FnMut(usize, u64, u64)) {
-        match self.factors {
-            2 => self.places::<2>().enumerate().for_each(|(i, place)| take(i, place.id(), place.row())),
-            3 => self.places::<3>().enumerate().for_each(|(i, place)| take(i, place.id(), place.row())),
-            _ => (0..self.count).for_each(|i| take(i, self.id(i), self.row(i))),
-        }
     }
 
     #[inline]

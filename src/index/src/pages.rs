@@ -1,6 +1,7 @@
 //! What the index needs of a place to keep its pages in. The extension implements it over shared buffers and the
 //! write-ahead log, the tests over plain memory.
 
+use crate::ahead::Ahead;
 use crate::page::Page;
 
 /// A page under a lock, which goes with the guard.
@@ -36,8 +37,10 @@ pub trait Pages {
     /// Locks a page for writing.
     fn exclusive(&self, block: u32) -> Self::Exclusive<'_>;
 
-    /// Tells that a page will be read soon.
-    fn expect(&self, _block: u32) {}
+    /// Where a page that will be read soon probably is.
+    fn expect(&self, _block: u32) -> Ahead {
+        Ahead::unknown()
+    }
 
     /// Tells which rows of the table will be looked at soon, the first one first.
     fn expect_rows(&self, _rows: &[u64]) {}

@@ -28,7 +28,7 @@ use crate::key::{ABSENT, CENTROIDS, DIRECTIONLESS, Key, PLAIN, Span, list_of};
 use crate::page::{Leaf, META, generation};
 use crate::pages::{Guard, Pages};
 use crate::route::walk_centroids;
-use crate::tree::{next_dim, walk};
+use crate::tree::{next_dim, walk, walk_ahead};
 
 /// Rows that a caller is taken to want, as long as nothing else is known.
 const WANTED: usize = 10;
@@ -92,7 +92,8 @@ pub struct Scan {
     query: Option<Query>,
     stage: Stage,
     band: Band,
-    bounds: Vec<f32>,
+    /// Room for the products of a page.
+    sums: Vec<i32>,
     lists: Frontier,
     /// The greatest norm of the rows that were read, where it matters.
     norm: f32,
@@ -125,7 +126,7 @@ impl Scan {
             query,
             stage: Stage::New,
             band,
-            bounds: Vec::new(),
+            sums: Vec::new(),
             lists: Frontier::default(),
             norm: 0.0,
             taken: HashSet::new(),
@@ -212,7 +213,6 @@ impl Scan {
                     self.read(pages)?;
                 }
             }
-            self.band.seal();
             if with_lists {
                 self.lists.settle();
                 match self.first_probes {
@@ -274,7 +274,6 @@ impl Scan {
                 next = more.next().and_then(|more| self.nearest(more));
             }
         }
-        self.band.seal();
         needed
     }
 
@@ -330,7 +329,7 @@ impl Scan {
             while let Some(met) = self.lists.next(count > 0) {
                 count -= usize::from(Frontier::counts(&met));
                 let dim = self.query.as_ref().map_or(0, Query::dim);
-                let key = Key::new(dim, met.list.space, met.list.number);
+                let key = Key { dim, id: met.id() };
                 self.read_near(pages, (key, key), false)?;
             }
             let read = self.lists.read();
@@ -339,7 +338,6 @@ impl Scan {
             }
             count = read;
         }
-        self.band.seal();
         Ok(())
     }
 
@@ -379,37 +377,34 @@ impl Scan {
 
     /// Offers rows with the bounds of their distances; with `lists`, takes note of the lists on the way.
     fn read_near<P: Pages>(&mut self, pages: &P, (first, last): (Key, Key), lists: bool) -> Result<()> {
-        let Some(query) = self.query.as_mut() else { return Ok(()) };
-        let (band, bounds, kernels) = (&mut self.band, &mut self.bounds, self.kernels);
+        let Some(query) = &self.query else { return Ok(()) };
+        let (band, sums, kernels) = (&mut self.band, &mut self.sums, self.kernels);
         let (frontier, norm, slack) = (&mut self.lists, &mut self.norm, &mut self.slack);
         // Beside each row the place of its list among those that were read, from one on.
         let note = (frontier.read().min(usize::from(u16::MAX)) as u64) << NOTE_SHIFT;
         // Other namespaces share the first and the last page.
         let mut begun = false;
-        walk(pages, first, last, |leaf| {
+        walk_ahead(pages, first, last, |leaf, ahead| {
             let shared = !std::mem::replace(&mut begun, true) || leaf.high() > last;
             let leaf = if shared { &leaf.narrowed(first.id, last.id) } else { leaf };
             if leaf.dim() != query.dim() {
                 return Ok(());
             }
-            query.bounds(kernels, leaf, bounds);
             if note > 0 {
                 *norm = norm.max(query.greatest_norm(leaf));
                 *slack = slack.max(query.slack(leaf));
             }
-            leaf.each(|i, id, row| {
+            query.bounds(kernels, leaf, ahead, sums, |bound, id, row| {
                 if id < first.id || last.id < id {
                     return;
                 }
-                let bound = bounds[i];
                 match list_of(id) {
                     CENTROIDS if lists => {
                         let list = List::of(Key { dim: 0, id }.space(), row);
-                        frontier.meet(Met { list, square: query.square(bound, 1.0) });
+                        frontier.meet(Met::new(list, query.square(bound, 1.0)));
                     }
                     CENTROIDS | DIRECTIONLESS => {}
-                    _ if band.wants(bound) => band.offer(bound, note | row),
-                    _ => {}
+                    _ => band.offer(bound, note | row),
                 }
             });
             Ok(())

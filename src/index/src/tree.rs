@@ -10,6 +10,7 @@
 //! up. So nobody ever follows a pointer to a page that was freed meanwhile, and freed pages can be used again at once.
 //! Nobody keeps a lock, a pin or a position between two calls.
 
+use crate::ahead::Ahead;
 use crate::fault::{Fault, Result};
 use crate::key::Key;
 use crate::page::{self, Leaf, NONE, Node, ROOT, changes, node};
@@ -27,7 +28,13 @@ pub fn find<P: Pages>(pages: &P, key: Key) -> Result<P::Shared<'_>> {
     for _ in 0..MAX_DEPTH {
         let child = match node(here.page(), here.block())? {
             Node::Leaf(_) => return Ok(here),
-            Node::Inner(inner) => inner.child(inner.first_for(key)),
+            Node::Inner(inner) => {
+                let child = inner.child(inner.first_for(key));
+                if inner.level() == 1 {
+                    pages.expect(child).ask();
+                }
+                child
+            }
         };
         here = pages.shared(child);
     }
@@ -37,16 +44,26 @@ pub fn find<P: Pages>(pages: &P, key: Key) -> Result<P::Shared<'_>> {
 /// Hands all leaves that can hold keys from `first` to `last` to `visit`. A leaf may be handed over again, or some of its
 /// entries with another one, where pages were split or merged meanwhile; none is left out.
 pub fn walk<P: Pages>(pages: &P, first: Key, last: Key, mut visit: impl FnMut(&Leaf<'_>) -> Result<()>) -> Result<()> {
+    walk_ahead(pages, first, last, |leaf, ahead| {
+        ahead.ask();
+        visit(leaf)
+    })
+}
+
+/// [`walk`] for who asks memory for the next leaf, given where it is, while at work on one.
+pub(crate) fn walk_ahead<P: Pages>(
+    pages: &P,
+    first: Key,
+    last: Key,
+    mut visit: impl FnMut(&Leaf<'_>, Ahead) -> Result<()>,
+) -> Result<()> {
     'again: loop {
         let mut here = find(pages, first)?;
         for turn in 1_usize.. {
             let leaf = page::leaf(here.page(), here.block())?;
             let right = leaf.right();
             let is_last = right == NONE || leaf.high() > last;
-            if !is_last {
-                pages.expect(right);
-            }
-            visit(&leaf)?;
+            visit(&leaf, if is_last { Ahead::unknown() } else { pages.expect(right) })?;
             if is_last {
                 return Ok(());
             }

@@ -6,6 +6,8 @@
 #![allow(unsafe_code)]
 #![allow(clippy::needless_range_loop, reason = "an index addresses several arrays of registers at once")]
 
+use crate::dispatch::prefetch;
+
 /// A register of `WIDTH` bytes, and of i32 lanes for sums.
 ///
 /// # Safety
@@ -259,17 +261,38 @@ pub(crate) unsafe fn dot_i8_many<B: Bytes>(query: &[i8], rows: &[i8], out: &mut 
     }
 }
 
-/// Dot products of one int16 query with `R` rows of int8.
+/// Registers of the query that a turn of [`wide_block`] takes.
+const WIDE_TURN: usize = 2;
+
+/// Dot products of one int16 query with `R` rows of int8. Meanwhile memory is asked for as many bytes at `next`, a few lines in
+/// each turn, since the processor waits when it is asked for many at once.
 ///
 /// # Safety
 /// The CPU has the features of `B`; `query` and every row are readable for `n` elements.
 #[inline(always)]
-unsafe fn wide_block<B: Bytes, const R: usize>(query: *const i16, rows: [*const i8; R], n: usize) -> [i32; R] {
+unsafe fn wide_block<B: Bytes, const R: usize>(
+    query: *const i16,
+    rows: [*const i8; R],
+    n: usize,
+    next: *const i8,
+) -> [i32; R] {
     // SAFETY: every load ends at or before `n`, or reads a copy of what is left.
     unsafe {
         let step = B::WIDTH / 2;
         let mut acc = [B::zero(); R];
         let mut i = 0;
+        while i + WIDE_TURN * step <= n {
+            for line in (0..R * WIDE_TURN * step).step_by(64) {
+                prefetch(next.wrapping_add(R * i + line));
+            }
+            for _ in 0..WIDE_TURN {
+                let part = B::load(query.add(i).cast());
+                for r in 0..R {
+                    acc[r] = B::dot_wide(acc[r], part, rows[r].add(i));
+                }
+                i += step;
+            }
+        }
         while i + step <= n {
             let part = B::load(query.add(i).cast());
             for r in 0..R {
@@ -285,30 +308,55 @@ unsafe fn wide_block<B: Bytes, const R: usize>(query: *const i16, rows: [*const 
                 acc[r] = B::dot_wide(acc[r], part, rest.as_ptr());
             }
         }
-        acc.map(|acc| B::sum_i32(acc))
+        let mut sums = [0; R];
+        for r in 0..R {
+            sums[r] = B::sum_i32(acc[r]);
+        }
+        sums
     }
 }
 
-/// Dot products of an int16 query with every row of int8.
+/// [`wide_block`] over rows that lie one after the other, `R` at a time; returns what is left of rows, places and `next`.
+///
+/// # Safety
+/// As for [`dot_wide_many`].
+#[inline(always)]
+unsafe fn wide_groups<'a, B: Bytes, const R: usize>(
+    query: &[i16],
+    (rows, out, mut next): (&'a [i8], &'a mut [i32], *const i8),
+) -> (&'a [i8], &'a mut [i32], *const i8) {
+    let n = query.len();
+    let (groups, rest) = out.as_chunks_mut::<R>();
+    let (rows, left) = rows.split_at(groups.len() * R * n);
+    let mut row = rows.as_ptr();
+    // SAFETY: each turn consumes as many rows as it fills places of `out`.
+    unsafe {
+        for group in groups {
+            let mut starts = [row; R];
+            for r in 1..R {
+                starts[r] = row.add(r * n);
+            }
+            *group = wide_block::<B, R>(query.as_ptr(), starts, n, next);
+            row = row.add(R * n);
+            next = next.wrapping_add(R * n);
+        }
+    }
+    (left, rest, next)
+}
+
+/// Dot products of an int16 query with every row of int8, while memory is asked for as many bytes at `next`.
 ///
 /// # Safety
 /// The CPU has the features of `B`; `rows` holds `out.len()` rows as long as `query`.
 #[inline(always)]
-pub(crate) unsafe fn dot_wide_many<B: Bytes>(query: &[i16], rows: &[i8], out: &mut [i32]) {
-    let n = query.len();
-    let mut row = rows.as_ptr();
-    let mut blocks = out.chunks_exact_mut(4);
-    // SAFETY: each turn consumes as many rows as it fills places of `out`.
+pub(crate) unsafe fn dot_wide_many<B: Bytes>(query: &[i16], rows: &[i8], next: *const i8, out: &mut [i32]) {
+    // The few rows that are left at the end go together, too, as each group loads the query anew.
+    // SAFETY: the caller's promise, for what each step leaves to the next.
     unsafe {
-        for four in &mut blocks {
-            let group = [row, row.add(n), row.add(2 * n), row.add(3 * n)];
-            four.copy_from_slice(&wide_block::<B, 4>(query.as_ptr(), group, n));
-            row = row.add(4 * n);
-        }
-        for one in blocks.into_remainder() {
-            [*one] = wide_block::<B, 1>(query.as_ptr(), [row], n);
-            row = row.add(n);
-        }
+        let left = wide_groups::<B, 4>(query, (rows, out, next));
+        let left = wide_groups::<B, 3>(query, left);
+        let left = wide_groups::<B, 2>(query, left);
+        wide_groups::<B, 1>(query, left);
     }
 }
 

@@ -131,12 +131,14 @@ impl Kernels {
         unsafe { (self.codes.dot_i8_many)(query, rows, out) }
     }
 
-    /// Σ qᵢ·rᵢ of a query of int16 with every row of int8, exact as long as the sum is an i32; what leaves it wraps.
-    pub fn dot_wide_many(&self, query: &[i16], rows: &[i8], out: &mut [i32]) {
+    /// Σ qᵢ·rᵢ of a query of int16 with every row of int8, exact as long as the sum is an i32; what leaves it wraps. Meanwhile memory is
+    /// asked for as many bytes at `next`, which need not point to anything, and is `rows` itself where the caller expects nothing.
+    #[allow(clippy::not_unsafe_ptr_arg_deref, reason = "`next` is asked for and never read")]
+    pub fn dot_wide_many(&self, query: &[i16], rows: &[i8], next: *const i8, out: &mut [i32]) {
         check_rows(query.len(), rows.len(), out.len());
         check_dim(query.len());
         // SAFETY: the CPU has this table's features and there are `out.len()` rows.
-        unsafe { (self.codes.dot_wide_many)(query, rows, out) }
+        unsafe { (self.codes.dot_wide_many)(query, rows, next, out) }
     }
 
     /// Dot products of coded vectors: `out[r] = scale · scales[r] · Σ queryᵢ·rowᵢ`.

@@ -113,7 +113,7 @@ pub(crate) fn dot_i8_many(query: &[i8], rows: &[i8], out: &mut [i32]) {
     }
 }
 
-fn dot_wide_many(query: &[i16], rows: &[i8], out: &mut [i32]) {
+fn dot_wide_many(query: &[i16], rows: &[i8], _next: *const i8, out: &mut [i32]) {
     for (i, out) in out.iter_mut().enumerate() {
         let row = &rows[i * query.len()..][..query.len()];
         let products = query.iter().zip(row).map(|(&q, &r)| i32::from(q) * i32::from(r));

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::distance;
+use crate::ahead::Ahead;
 use crate::code::{Code, Metric, Query};
 use crate::page::{Entry, PAGE, leaf, plant_for_tests, push};
 
@@ -13,9 +14,13 @@ fn bound(kernels: &'static kernels::Kernels, metric: Metric, q: &[f32], x: &[f32
     plant_for_tests(&mut page, x.len() as u16, metric.factors());
     push(&mut page, Entry { id: 0, row: 1, factors: code.factors(), code: code.bytes() });
     let mut out = Vec::new();
-    let mut query = Query::new(kernels, metric, q);
-    query.bounds(kernels, &leaf(&page, 1).unwrap(), &mut out);
-    out[0]
+    let query = Query::new(kernels, metric, q);
+    query.bounds(kernels, &leaf(&page, 1).unwrap(), Ahead::unknown(), &mut Vec::new(), |bound, id, row| {
+        out.push((bound, id, row))
+    });
+    assert_eq!(out.len(), 1);
+    assert_eq!((out[0].1, out[0].2), (0, 1));
+    out[0].0
 }
 
 fn check(q: &[f32], x: &[f32]) -> Result<(), TestCaseError> {
