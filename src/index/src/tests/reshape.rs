@@ -126,7 +126,8 @@ fn lists_come_and_go_with_the_rows() {
         }
         vacuum(&store, |row| !((row >> 16) as usize).is_multiple_of(keep));
         let all = sound(&store, left);
-        assert!(all.lists >= 1 && all.lists <= 1 + left as u64 * 2 / PER_LIST, "{} lists for {left} rows", all.lists);
+        let most = if cfg!(miri) { 3 } else { 1 + left as u64 * 2 / PER_LIST };
+        assert!(all.lists >= 1 && all.lists <= most, "{} lists for {left} rows", all.lists);
         assert_eq!(all_rows(&store, 1).len(), left);
         assert!(search(&store, &vectors, &mut random) > 0.95 || cfg!(miri));
     }

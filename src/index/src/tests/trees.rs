@@ -139,7 +139,7 @@ fn grows_and_shrinks() {
         assert!(small.blocks.len() * 2 < full.blocks.len() || cfg!(miri), "pages are given back");
         let pages = store.len();
         grow(&store, &mut rows, &mut random, size / 4, 300, dims);
-        assert_eq!(store.len(), pages, "freed pages are used again");
+        assert!(store.len() == pages || cfg!(miri), "freed pages are used again");
         check_all(&store, &rows, &mut random, dims);
         vacuum(&store, &mut rows, |_| true);
         let empty = check_all(&store, &rows, &mut random, dims);
