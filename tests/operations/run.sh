@@ -50,7 +50,7 @@ VILLAGES="SELECT count(*), count(DISTINCT content), max(seen_count) FROM memory_
 mkdir -p "$TEST/operations-archive"
 make_server_dir "$TEST/operations-archive"
 rm -f "$TEST/operations-archive"/*
-test_cluster operations "$pg_config" 'fsync = on' 'wal_level = logical' 'archive_mode = on' \
+test_cluster operations "$pg_config" 'fsync = on' 'wal_level = logical' 'wal_keep_size = 1GB' 'archive_mode = on' \
   "archive_command = 'cp %p $TEST/operations-archive/%f'" "shared_preload_libraries = 'memory_profile'" \
   "memory_profile.worker_databases = '$DATABASE, missing, unserved'" 'memory_profile.workers_per_database = 2' \
   "memory_profile.worker_naptime = '50ms'" 'max_worker_processes = 3'
