@@ -129,7 +129,9 @@ declare
   first_block bigint := 0;
   signed bigint;
 begin
-  model := coalesce(model, (select max(e.model_id) from memory_embedding e where e.subject_key = key));
+  model := coalesce(model, (
+    select max(m.id) from embedding_model m
+    where (select e.model_id from memory_embedding e where e.subject_key = key and e.model_id = m.id limit 1) is not null));
   if new_ids is null then
     delete from memory_signature s where s.subject_key = key;
     new_ids := array(select m.id from memory m where m.subject_key = key and m.superseded_at is null);
