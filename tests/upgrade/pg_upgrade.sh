@@ -23,7 +23,8 @@ sample_database "$DATABASE"
 sql <<'SQL'
 SET search_path = public, memory_profile;
 SET seed = 0.5;
-CREATE TABLE item AS SELECT i AS id, i % 7 AS tenant, array(SELECT random() - 0.5 + i * 0 FROM generate_series(1, 24))::real[]::vector(24) AS e
+CREATE TABLE item AS
+SELECT i AS id, i % 7 AS tenant, array(SELECT random() - 0.5 + i * 0 FROM generate_series(1, 24))::real[]::vector(24) AS e
 FROM generate_series(1, 5000) i;
 CREATE INDEX item_tenant ON item USING scoped_vector (tenant, e scoped_vector_cosine_ops);
 CREATE INDEX item_listed ON item USING scoped_vector (e scoped_vector_l2_ops) WITH (lists_from = 2000);
@@ -38,6 +39,7 @@ cluster_create "$new" "$(test_pg_config 18)" 'fsync = off'
 make_socket_dir "$new"
 make_server_dir "$new/log"
 # It writes beside itself, and its servers listen in the directory that it is given.
+# shellcheck disable=SC2317 # called by check
 upgrade() {
   local bin
   bin=$(<"$new/bindir")
