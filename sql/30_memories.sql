@@ -142,7 +142,8 @@ create table memory_embedding (
   code bytea not null,
   embedding halfvec not null,
   tokens bytea not null,
-  primary key (subject_key, model_id, memory_id),
+  -- Whoever deletes a memory looks for its vectors of all models; behind the model they would be looked for among all of the subject's.
+  primary key (subject_key, memory_id, model_id),
   foreign key (subject_key, project_id) references subject (subject_key, project_id) on delete cascade,
   foreign key (subject_key, memory_id) references memory (subject_key, id) on delete cascade
 ) with (toast_tuple_target = 8160);

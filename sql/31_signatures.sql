@@ -137,7 +137,9 @@ declare
   last_block bigint;
   signed bigint;
 begin
-  model := coalesce(model, (select max(e.model_id) from memory_embedding e where e.subject_key = key));
+  model := coalesce(model, (
+    select max(m.id) from embedding_model m
+    where (select e.model_id from memory_embedding e where e.subject_key = key and e.model_id = m.id limit 1) is not null));
   if new_ids is null then
     delete from memory_signature s where s.subject_key = key;
     delete from memory_digest d where d.subject_key = key;

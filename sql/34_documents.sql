@@ -55,7 +55,7 @@ create table chunk_embedding (
   code bytea not null,
   embedding halfvec not null,
   tokens bytea not null,
-  primary key (subject_key, model_id, chunk_id),
+  primary key (subject_key, chunk_id, model_id),
   foreign key (subject_key, project_id) references subject (subject_key, project_id) on delete cascade,
   foreign key (subject_key, chunk_id) references chunk (subject_key, id) on delete cascade
 ) with (toast_tuple_target = 8160);
@@ -348,7 +348,9 @@ set search_path = pg_catalog, memory_profile, pg_temp
 as $$
   delete from chunk_signature s where s.subject_key = source.subject_key and s.document_id = source.id;
   with model as materialized (
-    select coalesce(current_model, (select max(e.model_id) from chunk_embedding e where e.subject_key = source.subject_key)) as id,
+    select coalesce(current_model, (
+             select max(m.id) from embedding_model m
+             where (select e.model_id from chunk_embedding e where e.subject_key = source.subject_key and e.model_id = m.id limit 1) is not null)) as id,
            _text_search_config() as config
   ), signed as (
     select array_agg(record order by c.position, nth) as records

@@ -91,4 +91,5 @@ extension_sql_file!("../sql/72_http_mnexium.sql", name = "http_mnexium", require
 extension_sql_file!("../sql/73_http_getprofile.sql", name = "http_getprofile", requires = ["http_mnexium"]);
 extension_sql_file!("../sql/74_http_getprofile_ai.sql", name = "http_getprofile_ai", requires = ["http_getprofile"]);
 extension_sql_file!("../sql/79_http_dispatch.sql", name = "http_dispatch", requires = ["http_getprofile_ai"]);
+extension_sql_file!("../sql/80_plans.sql", name = "plans", requires = ["http_dispatch"]);
 extension_sql_file!("../sql/90_grants.sql", name = "grants", finalize);

@@ -13,7 +13,7 @@ if [ "${1:-}" = soak ]; then STAGE_LIMIT=${STAGE_LIMIT:-5400}; fi
 STAGE_LIMIT=${STAGE_LIMIT:-1200}
 
 STAGES=(format clippy crates build_main library build_16 build_18 benches regress_main regress_16 regress_18 clients http model embeddings
-  tls docs dump operations concurrency concurrency_index crash crash_index crash_worker webhooks upgrade)
+  tls docs dump operations concurrency concurrency_index crash crash_index crash_worker webhooks upgrade pg_upgrade)
 SOAK_STAGES=(build_main soak soak_index soak_worker soak_input soak_avx512 soak_miri)
 
 # ---------------------------------------------------------------------------------------------------------- stages
@@ -93,6 +93,7 @@ stage_crash() { "$REPO/tests/crash/run.sh"; }
 stage_crash_worker() { "$REPO/tests/crash/worker.sh"; }
 stage_webhooks() { "$REPO/tests/webhooks/run.sh"; }
 stage_upgrade() { "$REPO/tests/upgrade/run.sh"; }
+stage_pg_upgrade() { "$REPO/tests/upgrade/pg_upgrade.sh"; }
 stage_soak() { "$REPO/tests/concurrency/run.sh" soak; }
 stage_soak_index() {
   KILLS=50 "$REPO/tests/crash/scoped_vector.sh" && LOAD_SECONDS=240 "$REPO/tests/concurrency/scoped_vector.sh"

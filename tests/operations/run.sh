@@ -50,7 +50,7 @@ VILLAGES="SELECT count(*), count(DISTINCT content), max(seen_count) FROM memory_
 mkdir -p "$TEST/operations-archive"
 make_server_dir "$TEST/operations-archive"
 rm -f "$TEST/operations-archive"/*
-test_cluster operations "$pg_config" 'fsync = on' 'wal_level = logical' 'archive_mode = on' \
+test_cluster operations "$pg_config" 'fsync = on' 'wal_level = logical' 'wal_keep_size = 1GB' 'archive_mode = on' \
   "archive_command = 'cp %p $TEST/operations-archive/%f'" "shared_preload_libraries = 'memory_profile'" \
   "memory_profile.worker_databases = '$DATABASE, missing, unserved'" 'memory_profile.workers_per_database = 2' \
   "memory_profile.worker_naptime = '50ms'" 'max_worker_processes = 3'
@@ -93,6 +93,7 @@ rm -rf "$dump"
 check 'a role that may read everything dumps' pg_dump --username=backup --format=directory --jobs=2 --file="$dump" "$DATABASE"
 
 # Restores the dump: restore DATABASE pg_restore-options…
+# shellcheck disable=SC2317 # called by check
 restore() {
   local database=$1
   shift
@@ -119,6 +120,7 @@ check 'it is gone again' answers_at 10 "$primary" '' 'SHOW memory_profile.chat_m
 # ------------------------------------------------------------------------------------------- logical replication
 
 # All that is replicated: sequences are not.
+# shellcheck disable=SC2317 # called by wait_for
 replicated() { at "$1" --file="$REPO/tests/lib/snapshot.sql" | grep -v '_seq|\|\.job_turn|'; }
 # shellcheck disable=SC2317 # called by wait_for
 is_replicated() { [ "$(replicated "$primary")" = "$(replicated "$TEST/operations-subscriber")" ]; }

@@ -1,0 +1,19 @@
+-- Tables that VACUUM has found empty are filled as fast as others: nothing is looked for by reading a table from end to end.
+create database plans;
+\c plans
+create extension memory_profile;
+vacuum;
+set search_path = memory_profile, public;
+load 'memory_profile';
+set memory_profile.embedding_model = '';
+select count(*) from memories_add('a', (select jsonb_agg(jsonb_build_object('content', 'Fact ' || i || ' is about ' || md5(i::text))) from generate_series(1, 300) i));
+select count(memory_add('b' || i % 5, 'Single fact ' || i || ' is about ' || md5(i::text))) from generate_series(1, 200) i;
+select count(learn('c' || i % 50, 'I have been to the village number ' || i || '.')) from generate_series(1, 200) i;
+call run_jobs();
+select pg_stat_force_next_flush();
+-- A few such reads, of one row after the other, are the writers' first.
+select relname, seq_tup_read from pg_stat_user_tables
+where relname in ('memory', 'memory_signature', 'memory_relation', 'decision', 'event', 'job', 'job_answer', 'document') and seq_tup_read > 5000
+order by relname;
+\c regress
+drop database plans;
