@@ -378,7 +378,7 @@ mod tests {
     use crate::signature::{Facts, write};
 
     const ANN: [u32; 2] = [0x1234_5678, 0x9abc_def0];
-    const BEN: u32 = 0x0fed_cba9;
+    const BEN: u32 = 0xfedc_ba98;
 
     fn facts(length: u32, speaker: [u32; 2], forgotten: bool) -> Facts {
         Facts {
