@@ -137,7 +137,7 @@ impl Coded {
 
     /// Codes a query with as many bits as leave the dot product with any code an i32.
     fn wide(q: &[f32], norm: f64) -> (Vec<i16>, Option<Self>) {
-        let largest = largest_of(q);
+        let largest = q.iter().fold(0.0, |largest: f32, x| largest.max(x.abs()));
         if !(SMALLEST_NORM..=LARGEST_NORM).contains(&norm) || largest < f32::MIN_POSITIVE {
             return (vec![0; q.len()], None);
         }
@@ -151,19 +151,6 @@ impl Coded {
         let norm = scale * norm_of(q.len(), |i| f64::from(codes[i]));
         (codes, Some(Self { scale, norm, residual }))
     }
-}
-
-/// The greatest magnitude of an element, sought in several parts that do not wait for each other.
-#[inline(always)]
-fn largest_of(q: &[f32]) -> f32 {
-    let greater = |a: f32, b: f32| if a > b { a } else { b };
-    let mut parts = [0.0; 16];
-    for elements in q.chunks(parts.len()) {
-        for (part, x) in parts.iter_mut().zip(elements) {
-            *part = greater(x.abs(), *part);
-        }
-    }
-    parts.into_iter().fold(0.0, greater)
 }
 
 /// The norm of the vector with these elements, summed in several parts that do not wait for each other.

@@ -263,8 +263,6 @@ pub struct Leaf<'a> {
     page: &'a Page,
     block: u32,
     dim: usize,
-    /// The first entry that is looked at, and how many there are from it on.
-    first: usize,
     count: usize,
     factors: usize,
 }
@@ -288,7 +286,6 @@ impl<'a> Leaf<'a> {
             page,
             block,
             dim: usize::from(u16_at(page, DIM)),
-            first: 0,
             count: usize::from(u16_at(page, COUNT)),
             factors: usize::from(u16_at(page, FACTORS)),
         };
@@ -344,33 +341,23 @@ impl<'a> Leaf<'a> {
         Key { dim: u16_at(self.page, HIGH_DIM), id: u64_at(self.page, HIGH_ID) }
     }
 
-    /// The leaf as if it had only the entries from the first to the last with an id from `first` to `last`. Others lie between
-    /// them where entries were added or removed.
-    pub fn narrowed(&self, first: u64, last: u64) -> Self {
-        let wanted = |i: &usize| (first..=last).contains(&self.id(*i));
-        let from = (0..self.count).find(wanted).unwrap_or(self.count);
-        let to = (from..self.count).rev().find(wanted).map_or(from, |last| last + 1);
-        Self { first: self.first + from, count: to - from, ..*self }
-    }
-
     /// The codes of all entries, one after the other.
     #[inline]
     pub fn codes(&self) -> &'a [i8] {
-        as_codes(&self.page[BODY + self.first * self.dim..][..self.count * self.dim])
+        as_codes(&self.page[BODY..BODY + self.count * self.dim])
     }
 
     /// The places of all entries, if they have so many factors, else of none.
     #[inline]
     pub fn places<const FACTORS: usize>(&self) -> impl ExactSizeIterator<Item = &'a Place<FACTORS>> + use<'a, FACTORS> {
-        let (first, count) = if self.factors == FACTORS { (self.first, self.count) } else { (0, 0) };
-        let end = TAIL - first * place_len(FACTORS);
-        let bytes = &self.page[end - count * place_len(FACTORS)..end];
+        let count = if self.factors == FACTORS { self.count } else { 0 };
+        let bytes = &self.page[TAIL - count * place_len(FACTORS)..TAIL];
         <[Place<FACTORS>]>::ref_from_bytes(bytes).unwrap_or(&[]).iter().rev()
     }
 
     #[inline]
     fn place(&self, i: usize) -> usize {
-        TAIL - (self.first + i + 1) * place_len(self.factors)
+        TAIL - (i + 1) * place_len(self.factors)
     }
 
     /// Namespace and list of an entry.
@@ -407,7 +394,7 @@ impl<'a> Leaf<'a> {
             id: self.id(i),
             row: self.row(i),
             factors: &factors[..self.factors],
-            code: &self.page[BODY + (self.first + i) * self.dim..][..self.dim],
+            code: &self.page[BODY + i * self.dim..][..self.dim],
         })
     }
 

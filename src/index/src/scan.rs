@@ -382,11 +382,7 @@ impl Scan {
         let (frontier, norm, slack) = (&mut self.lists, &mut self.norm, &mut self.slack);
         // Beside each row the place of its list among those that were read, from one on.
         let note = (frontier.read().min(usize::from(u16::MAX)) as u64) << NOTE_SHIFT;
-        // Other namespaces share the first and the last page.
-        let mut begun = false;
         walk_ahead(pages, first, last, |leaf, ahead| {
-            let shared = !std::mem::replace(&mut begun, true) || leaf.high() > last;
-            let leaf = if shared { &leaf.narrowed(first.id, last.id) } else { leaf };
             if leaf.dim() != query.dim() {
                 return Ok(());
             }

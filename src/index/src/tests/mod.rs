@@ -1,5 +1,4 @@
 mod bounds;
-mod leaves;
 mod lists;
 mod order;
 mod recall;
