@@ -119,4 +119,4 @@ select profile_get('rome');
 call pg_temp.learn('paris', 'I live in Paris, Texas.');
 select profile_get('paris');
 
-select project_drop('corrections');
+select (project_drop('corrections') ->> 'subjects')::int > 0 as dropped;
