@@ -19,9 +19,10 @@ interpret() {
   MIRIFLAGS="$FLAGS $2" cargo +nightly miri test --manifest-path "$REPO/Cargo.toml" --package "$1" --locked "${@:3}"
 }
 
-# Of the encoder, what has unsafe code. Files cannot be mapped there, so no model is opened.
 crate_kernels() { interpret kernels ''; }
-crate_index() { interpret index "$RAYON_FLAGS"; }
+# A second thread of rayon would take half of the time to look for work.
+crate_index() { RAYON_NUM_THREADS=1 interpret index "$RAYON_FLAGS"; }
+# What has unsafe code. Files cannot be mapped there, so no model is opened.
 crate_encoder() { interpret encoder '' --lib -- simd:: map::; }
 
 if ! cargo +nightly miri --version; then
