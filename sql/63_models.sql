@@ -360,7 +360,10 @@ $$;
 -- Applying -----------------------------------------------------------------------------------------------------------------
 
 -- What was found in the text of a job: by the model, if it was asked about this very text, else by the built-in extractor.
-create function _extraction(key uuid, job uuid, data text, input_type text, moment timestamptz, conversation text default null) returns jsonb
+-- NULL while that one is reading a long text aside.
+create function _extraction(
+  key uuid, job uuid, data text, input_type text, moment timestamptz, conversation text default null, aside boolean default false
+) returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
@@ -373,7 +376,7 @@ begin
   if answer.text_sha256 = sha256(convert_to(data, 'UTF8')) then
     return _with_turns(answer.extraction, turns, conversation);
   end if;
-  return _with_turns(_extract(data, input_type, moment, profile_schema_get() -> 'fields', _subject_name(key), language), turns, conversation);
+  return _with_turns(_extract(data, input_type, moment, profile_schema_get() -> 'fields', _subject_name(key), language, aside), turns, conversation);
 end
 $$;
 
@@ -388,7 +391,7 @@ declare
   config regconfig;
   words jsonb;
 begin
-  if cardinality(turns) = 0 then
+  if extraction is null or cardinality(turns) = 0 then
     return extraction;
   end if;
   config := project_setting('text_search_config') #>> '{}';
