@@ -134,7 +134,7 @@ select jsonb_array_length(pg_temp.read_aside(text) -> 'memories') > 0 as found f
 select _extract('I live in Bern.', 'text', '2024-05-01', '[]', null, null, true) #>> '{memories,0,content}' as short;
 
 -- who reads one claims no other that has yet to be read, and gives back what it will not run
-select count(learn(subject, data)) from long, (values ('qd_one', text), ('qd_two', text), ('qd_three', 'I like rain.')) t (subject, data);
+select count(learn(subject, data)) from long cross join lateral (values ('qd_one', text), ('qd_two', text), ('qd_three', 'I like rain.')) t (subject, data);
 begin;
 select _job_worker_begin();
 select s.external_id from _job_claim(8) c join subject s on s.subject_key = c.key;
