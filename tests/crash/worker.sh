@@ -21,7 +21,7 @@ number() { sql -Atc "SELECT count(*) FROM $1"; }
 
 # A document of so many paragraphs, none of which is a fact, and which are others for each round: book PARAGRAPHS ROUND
 book() {
-  echo "(SELECT string_agg(format('In the year %s the river rose above the bridge of village number %s, and the mill stood still.', i, i % $2), E'\\n\\n' ORDER BY i)
+  echo "(SELECT string_agg(format('In the year %s the river rose above the bridge of village number %s, and the mill stood still.', i, i % $2), repeat(chr(10), 2) ORDER BY i)
     FROM generate_series(1, $1) i)"
 }
 
