@@ -86,7 +86,7 @@ set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 begin
   update memory_signature s set signatures = rest.signatures
-  from (select b.part, _signatures_without(b.signatures, m.id) as signatures
+  from (select b.part, _signatures_without(b.signatures, array[m.id]) as signatures
         from memory_signature b where b.subject_key = m.subject_key and b.block = m.signature_block) rest
   where s.subject_key = m.subject_key and s.block = m.signature_block and s.part = rest.part and s.signatures <> rest.signatures;
   delete from memory_signature s
@@ -222,50 +222,5 @@ begin
       hint = 'Put the former checkpoint back, or pack the new one under another name and set memory_profile.embedding_model.';
   end if;
   return known.id;
-end
-$$;
-
--- Gives vectors to memories of a subject that have none for the current model, all or so many, and returns how many. A remote
--- model is asked by another process.
-create function _embed_memories(key uuid, max_count integer default null) returns integer
-language plpgsql
-set search_path = pg_catalog, memory_profile, pg_temp
-as $$
-declare
-  model smallint := _embedding_model_id();
-  embedded integer;
-begin
-  if model is null or _embeds_remotely() then
-    return 0;
-  end if;
-  with embedded as (
-    insert into memory_embedding (subject_key, model_id, memory_id, project_id, code, embedding, tokens)
-    select m.subject_key, model, m.id, m.project_id, e.code, e.embedding, e.tokens
-    from (
-      -- Block by block, so that none is written more often than it must be.
-      select lacking.id
-      from memory_signature s
-      cross join lateral unnest(_signatures_lacking(s.signatures, model)) lacking (id)
-      where s.subject_key = key and s.part = 0
-        -- One look-up by the whole key for each memory. As "not exists" it would be a join, and of a subject that is being
-        -- filled the planner knows so little that it compares every memory with every vector.
-        and (select e.memory_id from memory_embedding e
-             where e.subject_key = key and e.model_id = model and e.memory_id = lacking.id) is null
-      order by s.block
-      limit max_count
-    ) lacking
-    join memory m on m.subject_key = key and m.id = lacking.id
-    cross join lateral _encode(m.content) e
-    on conflict do nothing
-    returning memory_id, code
-  ), coded as (
-    update memory_signature s set signatures = _signatures_coded(s.signatures, b.ids, model, b.codes)
-    from (select m.signature_block as block, array_agg(m.id) as ids, array_agg(e.code) as codes
-          from embedded e join memory m on m.subject_key = key and m.id = e.memory_id
-          group by m.signature_block) b
-    where s.subject_key = key and s.block = b.block and s.part = 0
-  )
-  select count(*) into embedded from embedded;
-  return embedded;
 end
 $$;

@@ -196,7 +196,7 @@ begin
     return;
   end if;
   update document o set status = 'queued', error = null where o.subject_key = d.subject_key and o.id = d.id;
-  perform _job_enqueue(d.subject_key, 'document', null, null, d.id);
+  perform _job_enqueue(d.subject_key, 'document', null, null, d.id, octet_length(d.content));
 end
 $$;
 
@@ -270,8 +270,10 @@ comment on function document_delete(text, text) is
   'Deletes a document for good, with its chunks; memories that rest on it alone are forgotten. False when there was none';
 
 -- Forgets the memories that rest on one document alone, and the profile fields that were read from it, but for those
--- that it still supports: the memories named, and what the job at work has just written.
-create function _forget_unsupported(key uuid, source_document text, still_supported text[], current_job uuid, reason text) returns integer
+-- that it still supports: the memories named, and what the job at work has just written. Returns how many: all, or so many.
+create function _forget_unsupported(
+  key uuid, source_document text, still_supported text[], current_job uuid, reason text, max_count integer default null
+) returns integer
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
@@ -291,6 +293,7 @@ begin
       m.job_id is distinct from current_job
       and exists (select from job j where j.subject_key = key and j.id = m.job_id and j.document_id = source_document)
     end
+  limit max_count
   loop
     if known.field_key is null then
       perform _memory_close(known, 'forgotten', reason);
@@ -303,50 +306,29 @@ begin
 end
 $$;
 
-create function _embed_chunks(key uuid, max_count integer default null) returns integer
+-- Writes the signatures of a document's chunks anew, or of those from one position on and before another; those of ids that
+-- are given are gone. A chunk belongs to its document as a turn does to its conversation. A session without a model keeps the
+-- codes of the last one.
+create function _document_sign(source document, current_model smallint, first integer default 0, behind integer default null, gone text[] default null)
+returns void
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 declare
-  model smallint := _embedding_model_id();
-  embedded integer;
+  free integer := 0;
 begin
-  if model is null or _embeds_remotely() then
-    return 0;
+  if gone is null then
+    delete from chunk_signature s where s.subject_key = source.subject_key and s.document_id = source.id;
+  else
+    if gone <> '{}' then
+      update chunk_signature s set signatures = rest.signatures
+      from (select b.block, _signatures_without(b.signatures, gone) as signatures
+            from chunk_signature b where b.subject_key = source.subject_key and b.document_id = source.id offset 0) rest
+      where s.subject_key = source.subject_key and s.document_id = source.id and s.block = rest.block and s.signatures <> rest.signatures;
+      delete from chunk_signature s where s.subject_key = source.subject_key and s.document_id = source.id and s.signatures = '';
+    end if;
+    free := coalesce((select max(s.block) + 1 from chunk_signature s where s.subject_key = source.subject_key and s.document_id = source.id), 0);
   end if;
-  with embedded as (
-    insert into chunk_embedding (subject_key, model_id, chunk_id, project_id, code, embedding, tokens)
-    select c.subject_key, model, c.id, c.project_id, e.code, e.embedding, e.tokens
-    from chunk c
-    cross join lateral _encode(c.content) e
-    where c.subject_key = key
-      -- A look-up for each chunk and not a join, as in _embed_memories.
-      and (select e.chunk_id from chunk_embedding e
-           where e.subject_key = key and e.model_id = model and e.chunk_id = c.id) is null
-    limit max_count
-    on conflict do nothing
-    returning chunk_id, code
-  ), coded as (
-    update chunk_signature s set signatures = _signatures_coded(s.signatures, b.ids, model, b.codes)
-    from (select c.document_id, array_agg(c.id) as ids, array_agg(e.code) as codes
-          from embedded e join chunk c on c.subject_key = key and c.id = e.chunk_id
-          group by c.document_id) b
-    where s.subject_key = key and s.document_id = b.document_id
-      -- Most blocks of a long document have none of these chunks.
-      and s.signatures <> _signatures_coded(s.signatures, b.ids, model, b.codes)
-  )
-  select count(*) into embedded from embedded;
-  return embedded;
-end
-$$;
-
--- Writes the signatures of a document's chunks anew. A chunk belongs to its document as a turn does to its conversation.
--- A session without a model keeps the codes of the last one.
-create function _document_sign(source document, current_model smallint) returns void
-language sql
-set search_path = pg_catalog, memory_profile, pg_temp
-as $$
-  delete from chunk_signature s where s.subject_key = source.subject_key and s.document_id = source.id;
   with model as materialized (
     select coalesce(current_model, (
              select max(m.id) from embedding_model m
@@ -360,14 +342,15 @@ as $$
     cross join lateral unnest(_signature(
       c.id, c.content, to_tsvector(model.config, c.content)::text, 0.5, null, c.document_id, c.position, _day(source.document_date), c.position,
       _microseconds(c.created_at), null, false, model.id, e.code)) with ordinality r (record, nth)
-    where c.subject_key = source.subject_key and c.document_id = source.id
+    where c.subject_key = source.subject_key and c.document_id = source.id and c.position >= first and (behind is null or c.position < behind)
   )
   insert into chunk_signature (subject_key, document_id, block, project_id, signatures)
-  select source.subject_key, source.id, b.block, source.project_id, string_agg(b.record, '' order by b.place)
+  select source.subject_key, source.id, free + b.block, source.project_id, string_agg(b.record, '' order by b.place)
   from signed
   cross join lateral unnest(signed.records, _signature_blocks(signed.records)) with ordinality b (record, block, place)
   group by b.block
-  order by b.block
+  order by b.block;
+end
 $$;
 
 -- Whether the current embedding model has no vector yet for one of the document's chunks.
@@ -388,43 +371,75 @@ begin
 end
 $$;
 
--- Brings the chunks of a document in line with its content. A passage that is still there keeps its vector, also where
--- new text before it has moved it to another place.
-create function _document_chunk(key uuid, source document) returns integer
+-- Chunks that one run of a job brings in line with their document, some tens of milliseconds of work.
+create function _chunk_batch() returns integer
+language sql immutable parallel safe
+as $$
+  select 256
+$$;
+
+-- Brings the next chunks of a document in line with its content, from this position on; says behind which one the next run has
+-- to go on, or that it is through. A passage that is still there keeps its vector, also where new text before it has moved it
+-- to another place: if it stands where another one comes to stand, and its own place is further on, it waits behind the last
+-- one until then, without a signature.
+create function _document_chunk(key uuid, source document, first integer, out chunks integer, out more boolean)
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 declare
-  positions integer[];
   contents text[];
   headings text[];
+  last integer;
+  waiting integer;
+  former text[];
   moved integer[];
+  texts text[];
   vectors chunk_embedding[];
 begin
-  select array_agg(c.position order by c.position), array_agg(c.content order by c.position), array_agg(c.heading order by c.position)
-  into positions, contents, headings
+  select coalesce(array_agg(c.content order by c.position), '{}'), coalesce(array_agg(c.heading order by c.position), '{}')
+  into contents, headings
   from _chunks(source.content, source.type) c;
+  last := cardinality(contents);
+  chunks := least(first + _chunk_batch(), last);
+  more := chunks < last;
+  waiting := greatest(last, (select max(c.position) + 1 from chunk c where c.subject_key = key and c.document_id = source.id));
+  former := array(select c.id from chunk c
+                  where c.subject_key = key and c.document_id = source.id and c.position >= first and (c.position < chunks or not more));
 
-  select array_agg(w.position), array_agg(e) into moved, vectors
-  from unnest(positions, contents) w (position, content)
+  with places as (
+    select (first + w.place - 1)::integer as position, w.content
+    from unnest(contents[first + 1:chunks]) with ordinality w (content, place)
+    where not exists (select from chunk c
+                      where c.subject_key = key and c.document_id = source.id and c.position = first + w.place - 1 and c.content = w.content)
+    union all
+    select (waiting - 1 + row_number() over ())::integer, w.content
+    from (select distinct c.content from chunk c
+          where c.subject_key = key and c.document_id = source.id and c.position >= first and c.position < chunks
+            and c.content <> contents[c.position + 1]
+            and exists (select from unnest(contents[chunks + 1:]) l (content) where l.content = c.content)) w
+  )
+  select array_agg(p.position), array_agg(p.content), array_agg(e) into moved, texts, vectors
+  from places p
   join (select distinct on (c.content) c.content, c.id from chunk c
-        where c.subject_key = key and c.document_id = source.id order by c.content, c.position) former using (content)
-  join chunk_embedding e on e.subject_key = key and e.chunk_id = former.id
-  where not exists (select from chunk c
-                    where c.subject_key = key and c.document_id = source.id and c.position = w.position and c.content = w.content);
+        where c.subject_key = key and c.document_id = source.id order by c.content, c.position) f using (content)
+  join chunk_embedding e on e.subject_key = key and e.chunk_id = f.id;
 
   delete from chunk c
-  where c.subject_key = key and c.document_id = source.id and c.content is distinct from contents[c.position + 1];
+  where c.subject_key = key and c.document_id = source.id and c.position >= first
+    and (c.position < chunks and c.content is distinct from contents[c.position + 1] or not more and c.position >= last);
   insert into chunk as c (subject_key, document_id, position, project_id, heading, content)
-  select key, source.id, w.position, source.project_id, w.heading, w.content
-  from unnest(positions, headings, contents) w (position, heading, content)
+  select key, source.id, first + w.place - 1, source.project_id, w.heading, w.content
+  from unnest(headings[first + 1:chunks], contents[first + 1:chunks]) with ordinality w (heading, content, place)
   on conflict (subject_key, document_id, position) do update set heading = excluded.heading
   where c.heading is distinct from excluded.heading;
+  insert into chunk (subject_key, document_id, position, project_id, content)
+  select distinct key, source.id, m.position, source.project_id, m.content
+  from unnest(moved, texts) m (position, content)
+  where m.position >= last;
   insert into chunk_embedding (subject_key, model_id, chunk_id, project_id, code, embedding, tokens)
   select key, m.model_id, source.id || '_' || m.position, source.project_id, m.code, m.embedding, m.tokens
   from unnest(moved, vectors) m (position, subject_key, model_id, chunk_id, project_id, code, embedding, tokens)
   on conflict do nothing;
-  perform _document_sign(source, _embedding_model_id());
-  return coalesce(cardinality(positions), 0);
+  perform _document_sign(source, _embedding_model_id(), first, chunks, former);
 end
 $$;

@@ -292,7 +292,7 @@ begin
   counts := _subject_counts(key);
   if not _embeds_remotely()
      and (counts ->> 'memories')::bigint + (counts ->> 'chunks')::bigint <= (project_setting('inline_embedding_limit') #>> '{}')::bigint then
-    perform _embed_memories(key), _embed_chunks(key);
+    perform _embed_all(key);
     update document d set status = 'done' where d.subject_key = key and d.status = 'embedding';
   elsif _embedding_model_id() is not null then
     perform _embed_later(key);

@@ -170,6 +170,10 @@ language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 begin
+  -- Nearly always, and found out more cheaply than by what follows.
+  if not exists (select from webhook_delivery d where d.status in ('pending', 'sending')) then
+    return;
+  end if;
   -- What a process had claimed that did not live to say what became of it is sent again.
   update webhook_delivery d set status = 'pending', worker = null, locked_until = null
   where d.status = 'sending'

@@ -361,7 +361,10 @@ $$;
 -- Applying -----------------------------------------------------------------------------------------------------------------
 
 -- What was found in the text of a job: by the model, if it was asked about this very text, else by the built-in extractor.
-create function _extraction(key uuid, job uuid, data text, input_type text, moment timestamptz, conversation text default null) returns jsonb
+-- NULL while that one is reading a long text aside.
+create function _extraction(
+  key uuid, job uuid, data text, input_type text, moment timestamptz, conversation text default null, aside boolean default false
+) returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
@@ -375,7 +378,7 @@ begin
     return _with_turns(answer.extraction, turns, conversation);
   end if;
   return _with_turns(_extract(data, input_type, moment, profile_schema_get() -> 'fields', _subject_names(key), language,
-                              _subject_zone(key)), turns, conversation);
+                              _subject_zone(key), aside), turns, conversation);
 end
 $$;
 
@@ -390,7 +393,7 @@ declare
   config regconfig;
   words jsonb;
 begin
-  if cardinality(turns) = 0 then
+  if extraction is null or cardinality(turns) = 0 then
     return extraction;
   end if;
   config := project_setting('text_search_config') #>> '{}';

@@ -4,41 +4,6 @@
 -- of its subject lacks a vector; then it runs as any other, and puts the signatures in order. A text that the endpoint will
 -- not take is noted as such and left out from then on.
 
--- Texts of a subject that have no vector of a model, and are not known to be refused: memories first, block by block.
-create function _embed_lacking(key uuid, model smallint, max_count integer)
-returns table (id text, is_chunk boolean, digest text, content text)
-language plpgsql stable rows 100
-set search_path = pg_catalog, memory_profile, pg_temp
-as $$
-declare
-  missing integer;
-begin
-  return query
-  select m.id, false, md5(m.content), m.content
-  from memory_signature s
-  cross join lateral unnest(_signatures_lacking(s.signatures, model)) lacking (id)
-  join memory m on m.subject_key = key and m.id = lacking.id
-  where s.subject_key = key and s.part = 0 and m.superseded_at is null
-    -- Look-ups for each memory and not joins, as in _embed_memories.
-    and (select e.memory_id from memory_embedding e
-         where e.subject_key = key and e.model_id = model and e.memory_id = lacking.id) is null
-    and (select r.text_id from embedding_refusal r
-         where r.subject_key = key and r.model_id = model and r.text_id = lacking.id and r.digest = md5(m.content)) is null
-  order by s.block
-  limit max_count;
-  get diagnostics missing = row_count;
-  return query
-  select c.id, true, md5(c.content), c.content
-  from chunk c
-  where c.subject_key = key
-    and (select e.chunk_id from chunk_embedding e
-         where e.subject_key = key and e.model_id = model and e.chunk_id = c.id) is null
-    and (select r.text_id from embedding_refusal r
-         where r.subject_key = key and r.model_id = model and r.text_id = c.id and r.digest = md5(c.content)) is null
-  limit max_count - missing;
-end
-$$;
-
 -- Claims jobs with texts for so many requests of so many texts. A job that has failed gets requests of its own, of a quarter as
 -- many texts with every attempt; portion says of how many.
 create function _embed_claim(max_requests integer, max_texts integer, time_limit interval)
@@ -70,7 +35,7 @@ begin
       from job_answer a where a.subject_key = this.subject_key and a.job_id = this.id;
       select array_agg(l.id), array_agg(l.is_chunk), array_agg(l.digest), array_agg(l.content)
       into ids, are_chunks, digests, contents
-      from _embed_lacking(this.subject_key, model, least(room, coalesce(portion * max_requests, room))) l;
+      from _texts_lacking(this.subject_key, model, least(room, coalesce(portion * max_requests, room))) l;
       if ids is not null then
         room := room - cardinality(ids);
         return next;
@@ -104,39 +69,11 @@ begin
   end if;
   perform _ask_in_project(this.project_id);
   select * into model from embedding_model m where m.id = _embedding_model_id();
-  with embedded as (
-    insert into memory_embedding (subject_key, model_id, memory_id, project_id, code, embedding, tokens)
-    select key, model.id, m.id, m.project_id, v.code, v.embedding::halfvec, ''
-    from _unpack_embeddings(packed, model.dimension) v
-    join memory m on m.subject_key = key and m.id = ids[v.place] and md5(m.content) = digests[v.place] and m.superseded_at is null
-    where not are_chunks[v.place]
-    on conflict do nothing
-    returning memory_id, code
-  ), coded as (
-    update memory_signature s set signatures = _signatures_coded(s.signatures, b.ids, model.id, b.codes)
-    from (select m.signature_block as block, array_agg(m.id) as ids, array_agg(e.code) as codes
-          from embedded e join memory m on m.subject_key = key and m.id = e.memory_id
-          group by m.signature_block) b
-    where s.subject_key = key and s.block = b.block and s.part = 0
-  )
-  select count(*) into memories from embedded;
-  with embedded as (
-    insert into chunk_embedding (subject_key, model_id, chunk_id, project_id, code, embedding, tokens)
-    select key, model.id, c.id, c.project_id, v.code, v.embedding::halfvec, ''
-    from _unpack_embeddings(packed, model.dimension) v
-    join chunk c on c.subject_key = key and c.id = ids[v.place] and md5(c.content) = digests[v.place]
-    where are_chunks[v.place]
-    on conflict do nothing
-    returning chunk_id, code
-  ), coded as (
-    update chunk_signature s set signatures = _signatures_coded(s.signatures, b.ids, model.id, b.codes)
-    from (select c.document_id, array_agg(c.id) as ids, array_agg(e.code) as codes
-          from embedded e join chunk c on c.subject_key = key and c.id = e.chunk_id
-          group by c.document_id) b
-    where s.subject_key = key and s.document_id = b.document_id
-      and s.signatures <> _signatures_coded(s.signatures, b.ids, model.id, b.codes)
-  )
-  select count(*) into chunks from embedded;
+  select k.memories, k.chunks into memories, chunks
+  from (select array_agg(v.code order by v.place) as codes, array_agg(v.embedding::halfvec order by v.place) as vectors
+        from _unpack_embeddings(packed, model.dimension) v) given
+  cross join lateral _vectors_keep(
+    key, model.id, ids, are_chunks, digests, given.codes, given.vectors, array_fill(''::bytea, array[cardinality(ids)])) k;
   perform _embed_count(key, asked, jsonb_build_object('memories', memories, 'chunks', chunks, 'tokens', tokens));
 end
 $$;

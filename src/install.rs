@@ -44,7 +44,8 @@ extension_sql_file!(
 );
 extension_sql_file!("../sql/33_batches.sql", name = "batches", requires = ["consolidation"]);
 extension_sql_file!("../sql/34_documents.sql", name = "documents", requires = ["batches", _page_text, _document_title]);
-extension_sql_file!("../sql/36_memory_events.sql", name = "memory_events", requires = ["documents"]);
+extension_sql_file!("../sql/35_vectors.sql", name = "vectors", requires = ["documents"]);
+extension_sql_file!("../sql/36_memory_events.sql", name = "memory_events", requires = ["vectors"]);
 extension_sql_file!(
     "../sql/40_search.sql",
     name = "search",
@@ -60,11 +61,14 @@ extension_sql_file!(
     name = "profile_context",
     requires = ["portability", _count_tokens]
 );
-extension_sql_file!("../sql/60_jobs.sql", name = "jobs", requires = ["profile_context", _extract, _languages]);
+extension_sql_file!("../sql/60_jobs.sql", name = "jobs", requires = ["profile_context", _languages]);
+extension_sql_file!("../sql/60_jobs_running.sql", name = "jobs_running", requires = ["jobs", _long_text]);
+extension_sql_file!("../sql/60_jobs_learning.sql", name = "jobs_learning", requires = ["jobs_running", _extract]);
+extension_sql_file!("../sql/60_jobs_embedding.sql", name = "jobs_embedding", requires = ["jobs_learning"]);
 extension_sql_file!(
     "../sql/61_webhooks.sql",
     name = "webhooks",
-    requires = ["jobs", _check_webhook_url, _check_webhook_secret, _webhook_signature]
+    requires = ["jobs_embedding", _check_webhook_url, _check_webhook_secret, _webhook_signature]
 );
 extension_sql_file!("../sql/62_status.sql", name = "status", requires = ["webhooks"]);
 extension_sql_file!("../sql/63_models.sql", name = "models", requires = ["status", _chat_endpoint]);

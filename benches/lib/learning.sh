@@ -58,12 +58,18 @@ SELECT count(memory_profile.learn(:'name' || i % :subjects, (
     ('{theatre,market,harbour,library,castle,museum,garden,station}'::text[])[1 + s], i, ('{rainy,sunny,windy,quiet}'::text[])[1 + (i + s) % 4]), ' ')
   FROM generate_series(1, :statements) s)))
 FROM generate_series(1, :jobs) i;
+-- One session that looks now and then: to start one for each look would take a tenth of a processor from the workers.
+SET statement_timeout = '600s';
+DO $$
+BEGIN
+  WHILE EXISTS (SELECT FROM memory_profile.job WHERE status IN ('queued', 'running')) LOOP
+    COMMIT;
+    PERFORM pg_sleep(0.05);
+  END LOOP;
+END
+$$;
 SQL
-  wait_for 600 learning_is_done || die "the workers did not get through"
 }
-
-# shellcheck disable=SC2317 # called by wait_for
-learning_is_done() { [ "$(sql -Atc "SELECT count(*) FROM memory_profile.job WHERE status IN ('queued', 'running')")" = 0 ]; }
 
 # What it takes so many sessions to encode what was learned, each its part: the seconds of the slowest, and the ticks of the
 # processor's time of all.

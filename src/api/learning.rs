@@ -7,7 +7,8 @@ use rules::extract::{self, Extraction, Field, FieldSpec, Input, Kind, Memory, Me
 use rules::summary::{self, SummaryField, SummaryMemory};
 use serde_json::{Value, json};
 
-use crate::error::{Result, invalid_parameter};
+use crate::error::{Result, internal, invalid_parameter};
+use crate::worker::aside::{LONG, Text};
 
 /// PostgreSQL counts microseconds from 2000-01-01, the rules from 1970-01-01.
 const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
@@ -23,8 +24,9 @@ pub fn timestamp(unix_micros: i64) -> Option<TimestampWithTimeZone> {
     unix_micros.checked_sub(POSTGRES_EPOCH)?.try_into().ok()
 }
 
-/// What the built-in extractor finds in a text: `{"fields": [...], "memories": [...], "messages": [...], "notes": [...]}`.
-#[pg_extern(stable, parallel_safe)]
+/// What the built-in extractor finds in a text: `{"fields": [...], "memories": [...], "messages": [...], "notes": [...]}`. With
+/// `aside`, a long text is read beside what the session does: NULL, until whoever asks again for the same gets it.
+#[pg_extern(stable, parallel_restricted)]
 fn _extract(
     data: &str,
     input_type: Option<&str>,
@@ -33,21 +35,26 @@ fn _extract(
     subject_names: Vec<String>,
     language: Option<&str>,
     zone: Option<&str>,
-) -> JsonB {
+    aside: default!(bool, false),
+) -> Result<Option<JsonB>> {
     let schema = schema(&fields.0);
-    let now = unix_micros(moment);
-    let (subject_name, former_names) = names(&subject_names);
-    let found = extract::extract(&Input {
-        text: data,
-        input_type,
-        now,
-        schema: &schema,
-        subject_name,
-        former_names,
-        language,
-        zone,
-    });
-    JsonB(extraction_json(&found, &schema, language))
+    let text = Text {
+        text: data.to_owned(),
+        input_type: input_type.map(str::to_owned),
+        now: unix_micros(moment),
+        schema: schema.clone(),
+        subject_names,
+        language: language.map(str::to_owned),
+        zone: zone.map(str::to_owned),
+    };
+    let found = if aside { text.read_aside().map_err(internal)? } else { Some(text.read()) };
+    Ok(found.map(|found| JsonB(extraction_json(&found, &schema, language))))
+}
+
+/// Bytes of a text that takes long to read.
+#[pg_extern(immutable, parallel_safe)]
+fn _long_text() -> i32 {
+    LONG as i32
 }
 
 /// The languages that the built-in extractor has rules for.

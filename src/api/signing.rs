@@ -1,6 +1,6 @@
 //! Signatures of texts and blocks of them, as SQL asks for them; the crate `rules` has the layout.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use pgrx::prelude::*;
 use rules::signature::{self, Damaged, Facts, Record};
@@ -129,10 +129,12 @@ fn _digest(
     Ok(TableIterator::once((texts, made.head, made.buckets, model, made.coded.cast_signed(), made.codes)))
 }
 
-/// A block without the records of a text.
+/// A block without the records of some texts.
 #[pg_extern(immutable, parallel_safe)]
-fn _signatures_without(block: &[u8], id: &str) -> Result<Vec<u8>> {
-    Ok(signature::without(block, id.as_bytes()).map_err(damaged)?.unwrap_or_else(|| block.to_vec()))
+fn _signatures_without(block: &[u8], ids: Vec<String>) -> Result<Vec<u8>> {
+    let ids: HashSet<&[u8]> = ids.iter().map(String::as_bytes).collect();
+    let left = signature::without(block, |id| ids.contains(id)).map_err(damaged)?;
+    Ok(left.unwrap_or_else(|| block.to_vec()))
 }
 
 /// A block in which what may change of a text has changed.

@@ -10,7 +10,6 @@
 use std::cell::RefCell;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::{Duration, SystemTime};
 
 use pgrx::pg_sys;
@@ -21,6 +20,7 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
+use super::aside::undisturbed;
 use crate::gucs;
 
 /// Bytes of an answer's body; beyond it the answer is refused, since it has to fit into memory.
@@ -112,7 +112,8 @@ pub fn start(
         pgrx::log!("memory_profile: cannot use the file of memory_profile.ca_file: {cause}");
         HttpError::Authorities
     })?;
-    undisturbed(move || done(exchange(&agent, request, timeout)))
+    let thread = undisturbed("http", move || done(exchange(&agent, request, timeout)));
+    thread.map(drop).map_err(|cause| HttpError::Connection(cause.kind()))
 }
 
 /// Whether a background worker was told to end. A session that is told so is ended by the check for interrupts.
@@ -122,20 +123,6 @@ pub fn is_shutting_down() -> bool {
     unsafe {
         (&raw const pg_sys::ShutdownRequestPending).read_volatile() != 0
     }
-}
-
-/// Runs `work` on a thread that no signal of this process reaches: a handler of Postgres must run on the main thread.
-fn undisturbed<T>(work: impl FnOnce() -> T + Send + 'static) -> Result<(), HttpError> {
-    // A thread inherits the mask of signals from the one that starts it.
-    #[allow(unsafe_code)]
-    // SAFETY: the mask is restored before anything else happens.
-    let thread = unsafe {
-        pg_sys::BackgroundWorkerBlockSignals();
-        let thread = thread::Builder::new().name("http".to_owned()).spawn(|| drop(work()));
-        pg_sys::BackgroundWorkerUnblockSignals();
-        thread
-    };
-    thread.map(drop).map_err(|cause| HttpError::Connection(cause.kind()))
 }
 
 type Request = ureq::http::Request<Vec<u8>>;
@@ -273,6 +260,7 @@ fn cause(error: ureq::Error) -> HttpError {
 mod tests {
     use std::io::{Read, Write};
     use std::net::TcpListener;
+    use std::thread;
     use std::time::Instant;
 
     use super::*;

@@ -4,6 +4,7 @@
 //! It is a convenience. The same jobs run by `CALL memory_profile.run_jobs()` from any client, so that the product is
 //! whole where nobody may preload a library.
 
+pub mod aside;
 mod chat;
 pub mod embeddings;
 mod endpoint;
@@ -14,6 +15,7 @@ mod under_way;
 mod webhooks;
 
 use std::cell::OnceCell;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, SignalWakeFlags};
@@ -36,6 +38,9 @@ const MAX_CLAIMED: usize = 8;
 
 /// How long a job worker that is busy lets those wait who listen.
 const TELLING: Duration = Duration::from_millis(100);
+
+/// How often a job worker that has nothing else to do looks for jobs while a long text is being read.
+const READING: Duration = Duration::from_millis(20);
 
 /// Registers the workers, if the library is being preloaded.
 pub fn register() {
@@ -82,7 +87,7 @@ pub extern "C-unwind" fn memory_profile_worker_main(index: pg_sys::Datum) {
         served::begin(index.value());
         run_jobs(&mut begun);
         if !is_told_to_end() && maintained.is_none_or(|at| at.elapsed() >= MAINTENANCE) {
-            BackgroundWorker::transaction(maintain);
+            transaction(maintain);
             maintained = Some(Instant::now());
         }
     });
@@ -120,6 +125,7 @@ fn live(index: pg_sys::Datum, mut work: impl FnMut()) {
     while BackgroundWorker::wait_latch(Some(gucs::worker_naptime())) && !http::is_shutting_down() {
         reload_settings();
         work();
+        report_statistics();
     }
     // Told to end, by a shutdown or because its database is being dropped. The postmaster starts only those again that
     // end with an error, and during a shutdown it starts none.
@@ -139,6 +145,21 @@ fn reload_settings() {
             pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP);
         }
     }
+}
+
+/// Executes in a transaction, and counts it.
+fn transaction<T>(work: impl FnOnce() -> T + UnwindSafe + RefUnwindSafe) -> T {
+    let result = BackgroundWorker::transaction(work);
+    report_statistics();
+    result
+}
+
+/// Has what was written counted, about once a second: PostgreSQL does so for sessions of clients only, and autovacuum goes by
+/// these counts. For the time between transactions.
+fn report_statistics() {
+    #[allow(unsafe_code)]
+    // SAFETY: called between transactions on the worker's main thread, as every backend does when it waits for its client.
+    let _ = unsafe { pg_sys::pgstat_report_stat(false) };
 }
 
 /// A job that was claimed, with its subject.
@@ -165,10 +186,13 @@ impl Statements {
             let types: Vec<PgOid> = types.iter().map(|oid| (*oid).into()).collect();
             client.prepare_mut(query, &types).unwrap_or_report().keep()
         };
-        use pg_sys::BuiltinOid::{INT4OID, JSONBOID, UUIDARRAYOID, UUIDOID};
+        use pg_sys::BuiltinOid::{BOOLOID, INT4OID, JSONBOID, UUIDARRAYOID, UUIDOID};
         Statements {
-            claim: prepare("select key, job_id from memory_profile._job_claim($1)", &[INT4OID]),
-            read: prepare("select found_in_text from memory_profile._job_read($1, $2)", &[UUIDARRAYOID, UUIDARRAYOID]),
+            claim: prepare("select key, job_id from memory_profile._job_claim($1, $2)", &[INT4OID, BOOLOID]),
+            read: prepare(
+                "select found_in_text from memory_profile._job_read($1, $2, $3)",
+                &[UUIDARRAYOID, UUIDARRAYOID, BOOLOID],
+            ),
             run: prepare("select memory_profile._job_run($1, $2, $3)", &[UUIDOID, UUIDOID, JSONBOID]),
         }
     }
@@ -187,7 +211,7 @@ fn with_statements<T>(work: impl FnOnce(&mut SpiClient<'_>, &Statements) -> T) -
 /// Tells those who listen what other sessions have written, if it is time.
 fn notify(notified: &mut Option<Instant>) {
     if notified.is_none_or(|at| at.elapsed() >= TELLING) {
-        BackgroundWorker::transaction(|| {
+        transaction(|| {
             if is_installed() {
                 call("select memory_profile._notify_noted()", &[]);
             }
@@ -197,36 +221,63 @@ fn notify(notified: &mut Option<Instant>) {
 }
 
 /// Runs the jobs that are due, until there is none or the process is told to end: what it has claimed by then, it runs.
-/// It claims few at first and more as long as there are more, so that several workers share what is little.
+/// It claims few at first and more as long as there are more, so that several workers share what is little. A job whose text
+/// is long is put aside until it is read, and others are run meanwhile; if the process has to end before that, it is given back.
 fn run_jobs(begun: &mut bool) {
     let mut notified = None;
     let mut room = 1;
+    let mut put_aside: Option<Claimed> = None;
     while !is_told_to_end() {
         notify(&mut notified);
-        let begins = !*begun;
-        let Some(claimed) = BackgroundWorker::transaction(move || is_installed().then(|| claim(begins, room))) else {
+        if let Some(job) = put_aside.take_if(|_| !aside::is_reading()) {
+            put_aside = run_claimed(vec![job], true, &mut notified);
+        }
+        let (begins, short) = (!*begun, put_aside.is_some());
+        let Some(claimed) = transaction(move || is_installed().then(|| claim(begins, room, short))) else {
+            aside::forget();
             return;
         };
         *begun = true;
-        if claimed.is_empty() {
+        if !claimed.is_empty() {
+            room = if claimed.len() == room { (room * 2).min(MAX_CLAIMED) } else { claimed.len() };
+            put_aside = run_claimed(claimed, put_aside.is_none(), &mut notified).or(put_aside);
+        } else if put_aside.is_some() {
+            BackgroundWorker::wait_latch(Some(READING));
+        } else {
             return;
         }
-        room = if claimed.len() == room { (room * 2).min(MAX_CLAIMED) } else { claimed.len() };
-        let jobs = claimed.clone();
-        let found = BackgroundWorker::transaction(move || is_installed().then(|| read(&jobs)));
-        for (job, found) in claimed.into_iter().zip(found.into_iter().flatten()) {
-            notify(&mut notified);
-            BackgroundWorker::transaction(move || {
-                if is_installed() {
-                    run(job, found);
-                }
-            });
-        }
+    }
+    if put_aside.is_some() {
+        aside::forget();
+        transaction(|| {
+            if is_installed() {
+                call("select memory_profile._job_release()", &[]);
+            }
+        });
     }
 }
 
-/// Claims jobs, at most so many.
-fn claim(begins: bool, room: usize) -> Vec<Claimed> {
+/// Reads what claimed jobs say, and runs them one after the other. One whose text is long, which is claimed by itself, may be
+/// read aside: then it is given back, to be read again when that is done.
+fn run_claimed(claimed: Vec<Claimed>, aside: bool, notified: &mut Option<Instant>) -> Option<Claimed> {
+    let jobs = claimed.clone();
+    let found = transaction(move || is_installed().then(|| read(&jobs, aside)));
+    for (job, found) in claimed.into_iter().zip(found.into_iter().flatten()) {
+        if aside && found.is_none() && aside::is_reading() {
+            return Some(job);
+        }
+        notify(notified);
+        transaction(move || {
+            if is_installed() {
+                run(job, found);
+            }
+        });
+    }
+    None
+}
+
+/// Claims jobs, at most so many, and on demand none whose text is long.
+fn claim(begins: bool, room: usize, short: bool) -> Vec<Claimed> {
     if begins {
         call("select memory_profile._job_worker_begin()", &[]);
         // What a crash of the machine takes back of a job is done again, whole: nobody has to wait for the disk, and while
@@ -234,7 +285,7 @@ fn claim(begins: bool, room: usize) -> Vec<Claimed> {
         call("select pg_catalog.set_config('synchronous_commit', 'off', false)", &[]);
     }
     with_statements(|client, statements| {
-        let rows = client.update(&statements.claim, None, &[(room as i32).into()]).unwrap_or_report();
+        let rows = client.update(&statements.claim, None, &[(room as i32).into(), short.into()]).unwrap_or_report();
         rows.filter_map(|row| {
             let (key, job) = (row.get(1).unwrap_or_report(), row.get(2).unwrap_or_report());
             Some(Claimed { key: key?, job: job? })
@@ -243,11 +294,13 @@ fn claim(begins: bool, room: usize) -> Vec<Claimed> {
     })
 }
 
-/// What the texts of claimed jobs say, in their order; what is new of it is encoded.
-fn read(claimed: &[Claimed]) -> Vec<Option<StoredJsonb>> {
+/// What the texts of claimed jobs say, in their order; what is new of it is encoded. Nothing of a long text that is being read
+/// aside.
+fn read(claimed: &[Claimed], aside: bool) -> Vec<Option<StoredJsonb>> {
     let (keys, jobs): (Vec<_>, Vec<_>) = claimed.iter().map(|claimed| (claimed.key, claimed.job)).unzip();
     with_statements(|client, statements| {
-        let rows = client.update(&statements.read, None, &[keys.into(), jobs.into()]).unwrap_or_report();
+        let arguments = [keys.into(), jobs.into(), aside.into()];
+        let rows = client.update(&statements.read, None, &arguments).unwrap_or_report();
         rows.map(|row| row.get(1).unwrap_or_report()).collect()
     })
 }

@@ -4,10 +4,12 @@
 //! Deliveries are claimed in one transaction, and the outcome of each is recorded in another; while requests are under way
 //! no transaction is open. `sql/61_webhooks.sql` has the rules.
 
+use std::cell::OnceCell;
+
 use pgrx::bgworkers::BackgroundWorker;
 use pgrx::pg_sys::panic::ErrorReportable;
 use pgrx::prelude::*;
-use pgrx::spi::SpiHeapTupleData;
+use pgrx::spi::{OwnedPreparedStatement, SpiHeapTupleData};
 
 use super::http::{Destinations, HttpError, Reply};
 use super::under_way::{Call, UnderWay};
@@ -118,13 +120,24 @@ fn excerpt(body: &[u8]) -> String {
     if text.trim().is_empty() { String::new() } else { format!(": {}", text.trim()) }
 }
 
+thread_local! {
+    /// The statement that is executed at every look: to plan it takes as long as to find that there is nothing to send.
+    static CLAIM: OnceCell<OwnedPreparedStatement> = const { OnceCell::new() };
+}
+
 fn claim(room: usize) -> Vec<Message> {
     Spi::connect_mut(|client| {
-        let query = "select subject_key, event_id, webhook_id, url, message_id, sent_at, signature, body \
-                     from memory_profile._webhook_claim($1, $2)";
-        let room = i32::try_from(room).unwrap_or(i32::MAX);
-        let rows = client.update(query, None, &[room.into(), MAX_PER_WEBHOOK.into()]).unwrap_or_report();
-        rows.map(|row| message(&row).unwrap_or_report()).collect()
+        CLAIM.with(|claim| {
+            let claim = claim.get_or_init(|| {
+                let query = "select subject_key, event_id, webhook_id, url, message_id, sent_at, signature, body \
+                             from memory_profile._webhook_claim($1, $2)";
+                let int = PgOid::from(PgBuiltInOids::INT4OID);
+                client.prepare_mut(query, &[int, int]).unwrap_or_report().keep()
+            });
+            let room = i32::try_from(room).unwrap_or(i32::MAX);
+            let rows = client.update(claim, None, &[room.into(), MAX_PER_WEBHOOK.into()]).unwrap_or_report();
+            rows.map(|row| message(&row).unwrap_or_report()).collect()
+        })
     })
 }
 

@@ -12,7 +12,7 @@ create function part_memory(n integer) returns text language sql immutable as $$
 select project_configure('{"inline_embedding_limit": 0}') ->> 'inline_embedding_limit' as inline;
 select count(*) from memories_add('part', (
   select jsonb_agg(jsonb_build_object('content', part_memory(n), 'metadata', jsonb_build_object('n', n, 'date', date '2020-01-01' + n / 10)) order by n) from generate_series(0, 1999) n));
-select _embed_memories(subject_key('part'));
+select _embed_all(subject_key('part'));
 select subject_key('part') as key, current_project() as project \gset
 -- of this size it gets none by itself
 select _memories_digest(:'key');
