@@ -25,6 +25,9 @@ use crate::same::plain_words;
 /// What is said to "you" must say this much besides.
 const MIN_WEIGHT_TO_OTHERS: usize = 3;
 
+/// Below this a rule knows of nothing that the subject is or does: "This song reminds them of home".
+const MIN_CONFIDENCE_OF_DEEDS: f32 = 0.6;
+
 /// Reads the parts of a text, one after the other.
 pub(super) struct Learner<'a> {
     pub(super) book: &'a RuleBook,
@@ -373,7 +376,14 @@ impl Learner<'_> {
             }
             let found =
                 Found { rule, groups: &groups, value, canonical, when: &when, tense, today, until: &self.book.until };
-            self.learned(&found, span, voice);
+            let memory = self.learned(&found, span, voice);
+            if loose && when.is_empty() && !rule.meaning.is_static {
+                let mentioned = rule.meaning.confidence < MIN_CONFIDENCE_OF_DEEDS;
+                let substance = talk::substance(self.book, core).saturating_sub(usize::from(mentioned));
+                self.remarks.push(Remark::vague(memory, substance));
+            } else {
+                self.keep(memory);
+            }
             if !rule.meaning.also {
                 return;
             }
@@ -391,7 +401,7 @@ impl Learner<'_> {
         if date || self.book.preface.found_in(before) { subject } else { 0 }
     }
 
-    fn learned(&mut self, found: &Found<'_>, span: &Range<usize>, voice: &Voice) {
+    fn learned(&mut self, found: &Found<'_>, span: &Range<usize>, voice: &Voice) -> Memory {
         let meaning = &found.rule.meaning;
         let mut value = found.value.map(|value| person::render_part(self.book, value, voice.name.as_deref()));
         if meaning.slot.as_deref() == Some("name") {
@@ -446,7 +456,7 @@ impl Learner<'_> {
         if !meaning.no_date {
             place_in_time(&mut memory, found, meaning, self.now);
         }
-        self.keep(memory);
+        memory
     }
 
     /// Whom "you" means, in a conversation of two.

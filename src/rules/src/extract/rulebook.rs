@@ -135,6 +135,8 @@ pub(super) struct RuleBook {
     /// Clauses that say too little, unless they answer.
     pub(super) brief: Patterns,
     pub(super) thin: HashSet<String>,
+    /// Words that praise, encourage or tell a feeling, and nothing else.
+    pub(super) hollow: HashSet<String>,
     pub(super) antecedent: Vec<Regex>,
     pub(super) thing: Vec<Regex>,
     pub(super) not_things: HashSet<String>,
@@ -304,6 +306,7 @@ impl RuleBook {
             plural: Patterns(patterns("plural")),
             brief: Patterns(patterns("brief")),
             thin: sections.words("thin"),
+            hollow: sections.words("hollow"),
             antecedent: patterns("antecedent"),
             thing: patterns("thing"),
             not_things: sections.words("notthings"),

@@ -259,12 +259,21 @@ pub(super) fn named(book: &RuleBook, canonical: &str, listener: &str) -> String 
 
 /// How much a text says: its names, things and deeds without praise and particles. A name inside it counts twice.
 pub(super) fn weight(book: &RuleBook, text: &str) -> usize {
+    weigh(text, |word| book.thin.contains(word))
+}
+
+/// The same without what only encourages or tells a feeling: how much there is to remember in it.
+pub(super) fn substance(book: &RuleBook, text: &str) -> usize {
+    weigh(text, |word| book.thin.contains(word) || book.hollow.contains(word.strip_suffix("'s").unwrap_or(word)))
+}
+
+fn weigh(text: &str, says_nothing: impl Fn(&str) -> bool) -> usize {
     let words = text.split(|c: char| !c.is_alphanumeric() && c != '\'' && c != '-' && c != SUBJECT);
     let words = words.map(|word| word.trim_matches(['\'', '-'])).filter(|word| !word.is_empty()).enumerate();
     let weights = words.map(|(at, word)| {
         let name = at > 0 && word.starts_with(char::is_uppercase);
         let says = word.chars().nth(1).is_some() || word.starts_with(|c: char| c.is_ascii_digit());
-        let says = says && !word.contains(SUBJECT) && !book.thin.contains(&word.to_lowercase());
+        let says = says && !word.contains(SUBJECT) && !says_nothing(&word.to_lowercase());
         usize::from(says) * if name { 2 } else { 1 }
     });
     weights.sum()
