@@ -18,7 +18,7 @@ use super::rulebook::{Meaning, Rule, RuleBook, SUBJECT, groups_of};
 use super::source::{self, Place, Setting, Speaker, Unit};
 use super::talk::{self, Talk};
 use super::{
-    Extraction, Input, Kind, MAX_CONFIDENCE, MAX_INPUT_BYTES, MAX_MEMORIES, Memory, Message, naming, sentence,
+    Extraction, Input, Kind, MAX_CONFIDENCE, MAX_INPUT_BYTES, MAX_MEMORIES, Memory, Message, answer, naming, sentence,
 };
 use crate::same::plain_words;
 
@@ -176,7 +176,8 @@ impl Learner<'_> {
                     Speaker::Other(name) => {
                         self.asked_back(text);
                         self.talk = Talk::default();
-                        return self.talk.hand_over(self.book, name.as_deref(), text, &span);
+                        self.talk.hand_over(self.book, name.as_deref(), text, &span);
+                        return self.talk.interviewed();
                     }
                 }
                 self.talk.take_up(voice.name.as_deref());
@@ -216,7 +217,8 @@ impl Learner<'_> {
             }
             let span = place.span(&range);
             let clean = sentence::cleaned(raw);
-            if !self.heard.insert(hash(&clean, voice)) {
+            let answer = self.answer(&clean, voice.setting);
+            if !self.heard.insert(hash(answer.as_ref().map_or(&clean, |(answer, _)| answer), voice)) {
                 continue;
             }
             let corrected = self.corrected(&clean, voice.name.as_deref());
@@ -231,7 +233,18 @@ impl Learner<'_> {
                 None => clean,
             };
             let taught = self.memories.len();
-            let known = self.sentence(&clean, &span, voice);
+            let (clean, known) = match answer {
+                Some((answer, question)) => {
+                    let known = self.sentence(&answer, &span, &Voice { context: Some(question), ..voice.clone() });
+                    // "Yes, I have two" says more by itself.
+                    let more = self.book.own_words.found_in(&clean).then(|| self.sentence(&clean, &span, voice));
+                    (answer, more.unwrap_or(known))
+                }
+                None => {
+                    let known = self.sentence(&clean, &span, voice);
+                    (clean, known)
+                }
+            };
             self.said = (self.memories.len() > taught).then(|| Said {
                 text: clean,
                 speaker: voice.name.clone(),
@@ -243,6 +256,12 @@ impl Learner<'_> {
             self.talk.next();
         }
         self.keep_remarks(before, voice);
+    }
+
+    /// The sentence that a short answer to the assistant stands for, and the turn that asked.
+    fn answer(&self, sentence: &str, setting: Setting) -> Option<(String, Range<usize>)> {
+        let asked = self.talk.interview().filter(|_| setting == Setting::Chat)?;
+        Some((answer::spelled_out(self.book, &asked.words, sentence)?, asked.turn.clone()))
     }
 
     /// Reads a sentence; says whether its subject is the subject, when it can be told.
@@ -377,7 +396,7 @@ impl Learner<'_> {
             let found =
                 Found { rule, groups: &groups, value, canonical, when: &when, tense, today, until: &self.book.until };
             let memory = self.learned(&found, span, voice);
-            if loose && when.is_empty() && !rule.meaning.is_static {
+            if loose && when.is_empty() && !rule.meaning.is_static && voice.setting == Setting::People {
                 let mentioned = rule.meaning.confidence < MIN_CONFIDENCE_OF_DEEDS;
                 let substance = talk::substance(self.book, core).saturating_sub(usize::from(mentioned));
                 self.remarks.push(Remark::vague(memory, substance));

@@ -24,6 +24,9 @@ const MIN_WEIGHT_ALONE: usize = 4;
 /// How much of that must be more than encouragement and feeling.
 const MIN_SUBSTANCE_ALONE: usize = 2;
 
+/// So much of that is enough, however little else is said.
+const ENOUGH_SUBSTANCE: usize = 3;
+
 /// The same for what people say of themselves in words that may say nothing: "I can't wait to see it".
 const MIN_SUBSTANCE_OF_SELF: usize = 1;
 
@@ -119,7 +122,6 @@ impl Learner<'_> {
     /// Keeps the remarks of a turn that taught something, and in a conversation among people the weighty ones of any.
     pub(super) fn keep_remarks(&mut self, before: usize, voice: &Voice) {
         let mut remarks = std::mem::take(&mut self.remarks);
-        let people = voice.setting == Setting::People;
         if self.memories.len() == before {
             let own = remarks.iter().any(|remark| !remark.memory.aside);
             if !own {
@@ -128,9 +130,11 @@ impl Learner<'_> {
             let weight: usize = remarks.iter().map(|remark| remark.weight).sum();
             let substance: usize = remarks.iter().map(|remark| remark.substance).sum();
             let enough = if own {
-                !people || substance >= MIN_SUBSTANCE_OF_SELF
+                substance >= MIN_SUBSTANCE_OF_SELF
             } else {
-                people && weight >= MIN_WEIGHT_ALONE && substance >= MIN_SUBSTANCE_ALONE
+                let people = voice.setting == Setting::People;
+                let says = weight >= MIN_WEIGHT_ALONE && substance >= MIN_SUBSTANCE_ALONE;
+                people && (says || substance >= ENOUGH_SUBSTANCE)
             };
             if !enough {
                 remarks.clear();
