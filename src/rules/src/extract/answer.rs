@@ -69,13 +69,17 @@ pub(super) fn spelled_out(book: &RuleBook, question: &str, answer: &str) -> Opti
         (_, Some(end)) => answer[end..].is_empty().then(|| asking.filled(denies, &groups, "")),
         (Some(end), None) => {
             let rest = &answer[end..];
-            Some(if rest.is_empty() || book.own_words.found_in(rest) {
-                asking.filled(&asking.says, &groups, "")
-            } else if asking.says.contains("{n}") && book.counted.found_in(rest) {
-                // "Do you have pets?" – "Yes, two cats".
-                asking.filled(&asking.says.replace("{n}", "{a}"), &groups, &lower_first(rest))
-            } else {
-                format!("{}, {}", asking.filled(&asking.says, &groups, ""), lower_first(rest))
+            // "Yes, I have two" says it by itself.
+            let told = !book.own_words.found_in(rest);
+            told.then(|| {
+                if rest.is_empty() {
+                    asking.filled(&asking.says, &groups, "")
+                } else if asking.says.contains("{n}") && book.counted.found_in(rest) {
+                    // "Do you have pets?" – "Yes, two cats".
+                    asking.filled(&asking.says.replace("{n}", "{a}"), &groups, &lower_first(rest))
+                } else {
+                    format!("{}, {}", asking.filled(&asking.says, &groups, ""), lower_first(rest))
+                }
             })
         }
         _ => None,

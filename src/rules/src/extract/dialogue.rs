@@ -126,11 +126,7 @@ fn answered(question: &str, answer: &str) -> Vec<String> {
 #[test]
 fn short_answers_to_the_assistant_state_what_it_asked() {
     for (question, answer, expected) in [
-        (
-            "Where do you live now?",
-            "In Lisbon, since March.",
-            "fact static home | User lives in Lisbon, since March 2023",
-        ),
+        ("Where do you live now?", "In Lisbon, since March.", "fact static home | User lives in Lisbon, since March"),
         ("Great! Where do you live?", "Lisbon", "fact static home | User lives in Lisbon"),
         ("Where are you from?", "From Porto.", "fact static origin | User is from Porto"),
         ("And where do you work?", "At Siemens", "fact static employer | User works at Siemens"),
@@ -141,6 +137,9 @@ fn short_answers_to_the_assistant_state_what_it_asked() {
         ("How many kids do you have?", "Two, a boy and a girl.", "fact static | User has two kids, a boy and a girl"),
         ("Do you have any pets?", "Yes, two cats.", "fact static | User has two cats"),
         ("Do you have a dog?", "Yes", "fact static | User has a dog"),
+        ("Do you have a dog?", "Yes, I do!", "fact static | User has a dog"),
+        ("Do you like tea?", "Yes, I love green tea.", "preference static | User loves green tea"),
+        ("Do you have a dog?", "No, I don't.", "fact dynamic negated | User does not have a dog"),
         ("Do you have a dog?", "No.", "fact dynamic negated | User does not have a dog"),
         ("Are you vegetarian?", "Yes, since 2019.", "fact static diet | User is vegetarian, since 2019"),
         ("Are you married?", "Nope", "fact dynamic negated | User is not married"),

@@ -236,9 +236,7 @@ impl Learner<'_> {
             let (clean, known) = match answer {
                 Some((answer, question)) => {
                     let known = self.sentence(&answer, &span, &Voice { context: Some(question), ..voice.clone() });
-                    // "Yes, I have two" says more by itself.
-                    let more = self.book.own_words.found_in(&clean).then(|| self.sentence(&clean, &span, voice));
-                    (answer, more.unwrap_or(known))
+                    (answer, known)
                 }
                 None => {
                     let known = self.sentence(&clean, &span, voice);
@@ -283,7 +281,8 @@ impl Learner<'_> {
             let resolved = if known { None } else { self.talk.resolved(clause) };
             let (resolved, context) = resolved.unzip();
             let clause = resolved.as_deref().unwrap_or(clause);
-            let mine = self.clause(clause, span, &Voice { known, context: context.flatten(), ..voice.clone() });
+            let context = context.flatten().or_else(|| voice.context.clone());
+            let mine = self.clause(clause, span, &Voice { known, context, ..voice.clone() });
             self.talk.hear(self.book, clause);
             known = mine.unwrap_or(known);
             about = about.or(mine);
