@@ -67,6 +67,11 @@ impl Frontier {
         self.read.len()
     }
 
+    /// How many lists there are.
+    pub(crate) fn count(&self) -> usize {
+        self.read.len() + self.unread.len()
+    }
+
     /// Puts what was met in order.
     pub(crate) fn settle(&mut self) {
         self.unread.sort_unstable_by_key(|met| (met.list.closing, sortable(-met.square), met.list));

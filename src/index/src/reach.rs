@@ -23,14 +23,20 @@
 //! lists were read has ten rows for each that was found. [`PRIOR`] rows of each spread are taken to be found beforehand: who
 //! has found ten rows close together has seen no sign of others, which is not yet a proof that there are none.
 //!
+//! The last of the spreads is without end. Who asks for something that the namespace has no topic of finds rows that have
+//! this or that in common with the question, in lists that have nothing to do with it.
+//!
 //! Distances on the sphere stand for cosines, and for inner products relative to the greatest norm that was met.
 
-/// What s may be, from step to step by the root of two.
-const SPREADS: [f32; COUNT] = [0.354, 0.5, 0.707, 1.0, 1.414, 2.0];
-const COUNT: usize = 6;
+/// What s may be, from step to step by the root of two, and for rows that are in any list as likely as in another.
+const SPREADS: [f32; COUNT] = [0.354, 0.5, 0.707, 1.0, 1.414, 2.0, f32::INFINITY];
+const COUNT: usize = 7;
 /// Rows of each spread that are taken to be found beforehand. With fewer, searches that find no sign of further rows stop
 /// too soon; with more, those that have found all go on.
 const PRIOR: f32 = 0.008;
+/// The same for rows that may be in any list; counted in all lists together, not in those that were read. What one can say
+/// of a spread that ends soon from the first lists, one can say of this from all of them only.
+const PRIOR_ANYWHERE: f32 = 0.02;
 /// Steps of the estimate, which is good enough before it has converged.
 const ROUNDS: usize = 60;
 /// Added to r², in parts of the mean: what bounds leave open.
@@ -118,7 +124,9 @@ impl Reach {
                 .iter()
                 .map(|found| std::array::from_fn(|k| (tail(found.gap * steps[k]) / known[k]).max(f32::MIN_POSITIVE))),
         );
-        let shares = estimate(found, &self.tails);
+        let mut prior = [PRIOR; COUNT];
+        prior[COUNT - 1] = PRIOR_ANYWHERE * read as f32 / all as f32;
+        let shares = estimate(found, &self.tails, prior);
         // Of each spread, rows in all lists for each that is in a list that was read.
         let scales: [f32; COUNT] = std::array::from_fn(|k| shares[k] / known[k]);
         let unread: f32 = (0..COUNT).map(|k| scales[k] * sum(far, steps[k])).sum();
@@ -136,12 +144,12 @@ impl Reach {
     }
 }
 
-/// The part that each spread has in the rows that were found, by how likely each is where they were.
-fn estimate(found: &[Found], tails: &[[f32; COUNT]]) -> [f32; COUNT] {
-    let rows = PRIOR * COUNT as f32 + found.iter().map(|found| found.rows).sum::<f32>();
+/// The part that each spread has in the rows that were found and in those of the prior, by how likely each is where they were.
+fn estimate(found: &[Found], tails: &[[f32; COUNT]], prior: [f32; COUNT]) -> [f32; COUNT] {
+    let rows = prior.iter().sum::<f32>() + found.iter().map(|found| found.rows).sum::<f32>();
     let mut shares = [1.0 / COUNT as f32; COUNT];
     for _ in 0..ROUNDS {
-        let mut next = [PRIOR; COUNT];
+        let mut next = prior;
         for (found, tails) in found.iter().zip(tails) {
             let parts: [f32; COUNT] = std::array::from_fn(|k| shares[k] * tails[k]);
             let weight = found.rows / parts.iter().sum::<f32>().max(f32::MIN_POSITIVE);

@@ -44,27 +44,28 @@ fn coded(metric: Metric, vector: &[f32]) -> Code {
 
 /// Builds an index of one namespace, beside a small one without lists.
 pub fn build(store: &Store, metric: Metric, vectors: &[Vec<f32>], lists: usize) {
+    let dim = vectors[0].len();
     let codes: Vec<Code> = vectors.iter().map(|vector| coded(metric, vector)).collect();
     let all: Vec<i8> = codes.iter().flat_map(|code| code.codes.iter().copied()).collect();
     let scales: Vec<f32> = codes.iter().map(|code| code.factors()[SCALE]).collect();
-    let mut training = Training::new(kernels::best(), metric, DIM, all.clone(), scales.clone(), lists);
+    let mut training = Training::new(kernels::best(), metric, dim, all.clone(), scales.clone(), lists);
     (0..ROUNDS).for_each(|_| training.round());
     let centroids = training.finish();
     assert_eq!(centroids.len(), lists.min(vectors.len()));
     let mut loader = Loader::new(Into(store), metric.factors(), 100);
-    let plain = Key::new(DIM as u16, Space(5), PLAIN);
+    let plain = Key::new(dim as u16, Space(5), PLAIN);
     for (row, code) in codes.iter().enumerate().take(700) {
         let entry =
             Entry { id: plain.id, row: 1 << 40 | (row as u64) << 16, factors: code.factors(), code: code.bytes() };
         loader.add(entry).unwrap();
     }
-    let key = Key::new(DIM as u16, SPACE, PLAIN);
+    let key = Key::new(dim as u16, SPACE, PLAIN);
     centroids.entries(kernels::best(), key, FIRST_LIST, |entry| loader.add(entry).unwrap()).unwrap();
     let mut places: Vec<(u16, usize)> =
         assign(kernels::best(), &centroids, &all, &scales).into_iter().enumerate().map(|(i, list)| (list, i)).collect();
     places.sort_unstable();
     for (list, row) in places {
-        let (id, code) = (Key::new(DIM as u16, SPACE, list).id, &codes[row]);
+        let (id, code) = (Key::new(dim as u16, SPACE, list).id, &codes[row]);
         loader.add(Entry { id, row: (row as u64) << 16, factors: code.factors(), code: code.bytes() }).unwrap();
     }
     loader.finish();
