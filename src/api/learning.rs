@@ -27,6 +27,7 @@ pub fn timestamp(unix_micros: i64) -> Option<TimestampWithTimeZone> {
 /// What the built-in extractor finds in a text: `{"fields": [...], "memories": [...], "messages": [...], "notes": [...]}`. With
 /// `aside`, a long text is read beside what the session does: NULL, until whoever asks again for the same gets it.
 #[pg_extern(stable, parallel_restricted)]
+#[allow(clippy::too_many_arguments, reason = "the arguments of a function in SQL")]
 fn _extract(
     data: &str,
     input_type: Option<&str>,

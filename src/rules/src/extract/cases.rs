@@ -66,7 +66,16 @@ fn field(text: &str) -> FieldSpec {
 
 /// A language, its files, how many cases it has at least and which share of them must be right.
 const LANGUAGES: [(&str, &[&str], usize, f64); 2] = [
-    ("en", &[include_str!("../../data/en.cases"), include_str!("../../data/en.traps.cases")], 400, 0.95),
+    (
+        "en",
+        &[
+            include_str!("../../data/en.cases"),
+            include_str!("../../data/en.traps.cases"),
+            include_str!("../../data/en.chat.cases"),
+        ],
+        600,
+        0.95,
+    ),
     ("de", &[include_str!("../../data/de.cases")], 120, 0.9),
 ];
 

@@ -124,3 +124,118 @@ fn a_plan_that_was_over_when_it_is_read_stays() {
         ["event dynamic at 2023-05-12 | Ann is flying to Rome on 12 May 2023"]
     );
 }
+
+/// What the user's answer to a question of the assistant teaches.
+fn answered(question: &str, answer: &str) -> Vec<String> {
+    let text = json!([{ "role": "assistant", "content": question }, { "role": "user", "content": answer }]).to_string();
+    let input = Input {
+        text: &text,
+        input_type: None,
+        now: NOW,
+        schema: &[],
+        subject_name: None,
+        language: None,
+        former_names: &[],
+        zone: None,
+    };
+    extract(&input).memories.iter().map(written).collect()
+}
+
+#[test]
+fn short_answers_to_the_assistant_state_what_it_asked() {
+    for (question, answer, expected) in [
+        ("Where do you live now?", "In Lisbon, since March.", "fact static home | User lives in Lisbon, since March"),
+        ("Great! Where do you live?", "Lisbon", "fact static home | User lives in Lisbon"),
+        ("Where are you from?", "From Porto.", "fact static origin | User is from Porto"),
+        ("And where do you work?", "At Siemens", "fact static employer | User works at Siemens"),
+        ("What do you do for a living?", "Nurse", "fact static job | User works as a nurse"),
+        ("How old are you?", "34", "fact static age | User is 34 years old"),
+        ("What's your name?", "Clara", "fact static name | User's name is Clara"),
+        ("What's your favorite color?", "Green.", "preference static favorite.color | User's favorite color is Green"),
+        ("How many kids do you have?", "Two, a boy and a girl.", "fact static | User has two kids, a boy and a girl"),
+        ("Do you have any pets?", "Yes, two cats.", "fact static | User has two cats"),
+        ("Do you have a dog?", "Yes", "fact static | User has a dog"),
+        ("Do you have a dog?", "Yes, I do!", "fact static | User has a dog"),
+        ("Do you like tea?", "Yes, I love green tea.", "preference static | User loves green tea"),
+        ("Do you have a dog?", "No, I don't.", "fact dynamic negated | User does not have a dog"),
+        ("Do you have a dog?", "No.", "fact dynamic negated | User does not have a dog"),
+        ("Are you vegetarian?", "Yes, since 2019.", "fact static diet | User is vegetarian, since 2019"),
+        ("Are you married?", "Nope", "fact dynamic negated | User is not married"),
+        ("Do you smoke?", "No, never.", "fact dynamic negated | User does not smoke"),
+        ("Do you like jazz?", "Yeah!", "preference static | User likes jazz"),
+        ("Do you like jazz?", "Not really.", "preference static negated | User does not like jazz"),
+        ("Do you speak Spanish?", "Yes.", "fact static | User speaks Spanish"),
+        ("How often do you run?", "Twice a week.", "fact dynamic | User runs twice a week"),
+        ("Have you ever been to Japan?", "Yes, twice.", "event dynamic | User has been to Japan, twice"),
+        ("Can you swim?", "No", "fact dynamic negated | User cannot swim"),
+    ] {
+        assert_eq!(answered(question, answer), [expected], "{question} {answer}");
+    }
+}
+
+#[test]
+fn who_does_not_answer_the_assistant_states_nothing() {
+    for (question, answer) in [
+        ("Where do you live?", "No idea."),
+        ("Where do you live?", "Why do you ask?"),
+        ("Where do you live?", "That's private."),
+        ("Where do you live?", "Maybe in Rome soon."),
+        ("Where do you work?", "It depends."),
+        ("How old are you?", "Guess!"),
+        ("Do you have any pets?", "Not sure."),
+        ("Do you have any questions?", "Yes"),
+        ("Do you like this?", "Yes"),
+        ("Do you live in Rome or in Oslo?", "Yes"),
+        ("Are you sure?", "Yes."),
+        ("Do you want me to book it?", "Yes, please."),
+        ("Have you ever been to Japan?", "Maybe."),
+        ("What's your favorite color?", "Never mind."),
+        ("What's your name?", "Tell me yours first."),
+    ] {
+        assert!(answered(question, answer).is_empty(), "{question} {answer}: {:?}", answered(question, answer));
+    }
+    // The sentence of the user's own is read instead, and what nobody asked is no answer.
+    assert_eq!(answered("Where do you live?", "I moved to Oslo."), ["fact static home | User moved to Oslo"]);
+    let later = json!([
+        { "role": "assistant", "content": "Where do you live?" },
+        { "role": "user", "content": "Hello." },
+        { "role": "assistant", "content": "Hi!" },
+        { "role": "user", "content": "Lisbon" },
+    ]);
+    let text = later.to_string();
+    let input = Input {
+        text: &text,
+        input_type: None,
+        now: NOW,
+        schema: &[],
+        subject_name: None,
+        language: None,
+        former_names: &[],
+        zone: None,
+    };
+    assert!(extract(&input).memories.is_empty());
+}
+
+#[test]
+fn one_answer_to_two_questions_states_two_things() {
+    let text = json!([
+        { "role": "assistant", "content": "Do you smoke?" },
+        { "role": "user", "content": "No." },
+        { "role": "assistant", "content": "Do you have a car?" },
+        { "role": "user", "content": "No." },
+    ])
+    .to_string();
+    let input = Input {
+        text: &text,
+        input_type: None,
+        now: NOW,
+        schema: &[],
+        subject_name: None,
+        language: None,
+        former_names: &[],
+        zone: None,
+    };
+    let found: Vec<_> =
+        extract(&input).memories.into_iter().map(|m| (m.content, m.message, m.context_message)).collect();
+    assert_eq!(found, [memory("User does not smoke", 1, Some(0)), memory("User does not have a car", 3, Some(2))]);
+}

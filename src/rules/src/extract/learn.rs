@@ -19,13 +19,16 @@ use super::rulebook::{Meaning, Rule, RuleBook, SUBJECT, groups_of};
 use super::source::{self, Place, Setting, Speaker, Unit};
 use super::talk::{self, Talk};
 use super::{
-    Extraction, Input, Kind, MAX_CONFIDENCE, MAX_INPUT_BYTES, MAX_MEMORIES, Memory, Message, naming, sentence,
+    Extraction, Input, Kind, MAX_CONFIDENCE, MAX_INPUT_BYTES, MAX_MEMORIES, Memory, Message, answer, naming, sentence,
 };
 use crate::same::plain_words;
 use crate::time::{self, Moment};
 
 /// What is said to "you" must say this much besides.
 const MIN_WEIGHT_TO_OTHERS: usize = 3;
+
+/// Below this a rule knows of nothing that the subject is or does: "This song reminds them of home".
+const MIN_CONFIDENCE_OF_DEEDS: f32 = 0.6;
 
 /// Reads the parts of a text, one after the other.
 pub(super) struct Learner<'a> {
@@ -179,7 +182,8 @@ impl Learner<'_> {
                     Speaker::Other(name) => {
                         self.asked_back(text);
                         self.talk = Talk::default();
-                        return self.talk.hand_over(self.book, name.as_deref(), text, &span);
+                        self.talk.hand_over(self.book, name.as_deref(), text, &span);
+                        return self.talk.interviewed();
                     }
                 }
                 self.talk.take_up(voice.name.as_deref());
@@ -229,7 +233,8 @@ impl Learner<'_> {
             }
             let span = place.span(&range);
             let clean = sentence::cleaned(raw);
-            if !self.heard.insert(hash(&clean, voice)) {
+            let answer = self.answer(&clean, voice.setting);
+            if !self.heard.insert(hash(answer.as_ref().map_or(&clean, |(answer, _)| answer), voice)) {
                 continue;
             }
             let corrected = self.corrected(&clean, voice.name.as_deref());
@@ -244,7 +249,16 @@ impl Learner<'_> {
                 None => clean,
             };
             let taught = self.memories.len();
-            let known = self.sentence(&clean, &span, voice);
+            let (clean, known) = match answer {
+                Some((answer, question)) => {
+                    let known = self.sentence(&answer, &span, &Voice { context: Some(question), ..voice.clone() });
+                    (answer, known)
+                }
+                None => {
+                    let known = self.sentence(&clean, &span, voice);
+                    (clean, known)
+                }
+            };
             self.said = (self.memories.len() > taught).then(|| Said {
                 text: clean,
                 speaker: voice.name.clone(),
@@ -256,6 +270,12 @@ impl Learner<'_> {
             self.talk.next();
         }
         self.keep_remarks(before, voice);
+    }
+
+    /// The sentence that a short answer to the assistant stands for, and the turn that asked.
+    fn answer(&self, sentence: &str, setting: Setting) -> Option<(String, Range<usize>)> {
+        let asked = self.talk.interview().filter(|_| setting == Setting::Chat)?;
+        Some((answer::spelled_out(self.book, &asked.words, sentence)?, asked.turn.clone()))
     }
 
     /// Reads a sentence; says whether its subject is the subject, when it can be told.
@@ -277,7 +297,8 @@ impl Learner<'_> {
             let resolved = if known { None } else { self.talk.resolved(clause) };
             let (resolved, context) = resolved.unzip();
             let clause = resolved.as_deref().unwrap_or(clause);
-            let mine = self.clause(clause, span, &Voice { known, context: context.flatten(), ..voice.clone() });
+            let context = context.flatten().or_else(|| voice.context.clone());
+            let mine = self.clause(clause, span, &Voice { known, context, ..voice.clone() });
             self.talk.hear(self.book, clause);
             known = mine.unwrap_or(known);
             about = about.or(mine);
@@ -394,7 +415,14 @@ impl Learner<'_> {
             }
             let found =
                 Found { rule, groups: &groups, value, canonical, when: &when, tense, today, until: &self.book.until };
-            self.learned(&found, span, voice);
+            let memory = self.learned(&found, span, voice);
+            if loose && when.is_empty() && !rule.meaning.is_static && voice.setting == Setting::People {
+                let mentioned = rule.meaning.confidence < MIN_CONFIDENCE_OF_DEEDS;
+                let substance = talk::substance(self.book, core).saturating_sub(usize::from(mentioned));
+                self.remarks.push(Remark::vague(memory, substance));
+            } else {
+                self.keep(memory);
+            }
             if !rule.meaning.also {
                 return;
             }
@@ -412,7 +440,7 @@ impl Learner<'_> {
         if date || self.book.preface.found_in(before) { subject } else { 0 }
     }
 
-    fn learned(&mut self, found: &Found<'_>, span: &Range<usize>, voice: &Voice) {
+    fn learned(&mut self, found: &Found<'_>, span: &Range<usize>, voice: &Voice) -> Memory {
         let meaning = &found.rule.meaning;
         let mut value = found.value.map(|value| person::render_part(self.book, value, voice.name.as_deref()));
         if meaning.slot.as_deref() == Some("name") {
@@ -468,7 +496,7 @@ impl Learner<'_> {
         if !meaning.no_date {
             self.place_in_time(&mut memory, found, meaning, voice);
         }
-        self.keep(memory);
+        memory
     }
 
     /// Gives a memory the time of its sentence; what lies ahead is an event that is forgotten when it is over. What is over by

@@ -14,6 +14,7 @@
 //! The words and patterns are data (`data/en.rules`), one file per language. Every table is compiled once; every
 //! pattern runs on the linear-time regex engine, and sentences are bounded, so the whole is linear in the input.
 
+mod answer;
 mod correction;
 mod dates;
 mod entries;

@@ -21,6 +21,15 @@ const MIN_WEIGHT_TO_LISTENER: usize = 4;
 /// How much the remarks of a turn must say together when nothing was learned from it.
 const MIN_WEIGHT_ALONE: usize = 4;
 
+/// How much of that must be more than encouragement and feeling.
+const MIN_SUBSTANCE_ALONE: usize = 2;
+
+/// So much of that is enough, however little else is said.
+const ENOUGH_SUBSTANCE: usize = 3;
+
+/// The same for what people say of themselves in words that may say nothing: "I can't wait to see it".
+const MIN_SUBSTANCE_OF_SELF: usize = 1;
+
 /// How much of that the question may say which they answer.
 const MAX_WEIGHT_OF_QUESTION: usize = 3;
 
@@ -28,8 +37,16 @@ const MAX_WEIGHT_OF_QUESTION: usize = 3;
 pub(super) struct Remark {
     memory: Memory,
     weight: usize,
+    substance: usize,
     /// Said of the world at large.
     general: bool,
+}
+
+impl Remark {
+    /// What somebody says of themself in words that may say nothing.
+    pub(super) fn vague(memory: Memory, substance: usize) -> Remark {
+        Remark { memory, weight: 0, substance, general: false }
+    }
 }
 
 impl Learner<'_> {
@@ -94,7 +111,8 @@ impl Learner<'_> {
             message: None,
             context_message: None,
         };
-        self.remarks.push(Remark { memory, weight: weight + more, general });
+        let substance = talk::substance(book, clause) + more;
+        self.remarks.push(Remark { memory, weight: weight + more, substance, general });
     }
 
     /// Whether something is said of the world at large, rather than of what has been.
@@ -104,12 +122,22 @@ impl Learner<'_> {
 
     /// Keeps the remarks of a turn that taught something, and in a conversation among people the weighty ones of any.
     pub(super) fn keep_remarks(&mut self, before: usize, voice: &Voice) {
-        let taught = self.memories.len() > before;
         let mut remarks = std::mem::take(&mut self.remarks);
-        if !taught {
-            remarks.retain(|remark| !remark.general);
+        if self.memories.len() == before {
+            let own = remarks.iter().any(|remark| !remark.memory.aside);
+            if !own {
+                remarks.retain(|remark| !remark.general);
+            }
             let weight: usize = remarks.iter().map(|remark| remark.weight).sum();
-            if voice.setting != Setting::People || weight < MIN_WEIGHT_ALONE {
+            let substance: usize = remarks.iter().map(|remark| remark.substance).sum();
+            let enough = if own {
+                substance >= MIN_SUBSTANCE_OF_SELF
+            } else {
+                let people = voice.setting == Setting::People;
+                let says = weight >= MIN_WEIGHT_ALONE && substance >= MIN_SUBSTANCE_ALONE;
+                people && (says || substance >= ENOUGH_SUBSTANCE)
+            };
+            if !enough {
                 remarks.clear();
             }
         }

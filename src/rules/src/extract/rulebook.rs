@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 use regex::{Captures, Regex, RegexBuilder};
 
 use super::Kind;
+use super::answer::Asking;
 use super::dates::rule::{DateRule, date_rule};
 use super::grammar::Grammar;
 
@@ -127,12 +128,24 @@ pub(super) struct RuleBook {
     /// Clauses that say too little, unless they answer.
     pub(super) brief: Patterns,
     pub(super) thin: HashSet<String>,
+    /// Words that praise, encourage or tell a feeling, and nothing else.
+    pub(super) hollow: HashSet<String>,
     pub(super) antecedent: Vec<Regex>,
     pub(super) thing: Vec<Regex>,
     pub(super) not_things: HashSet<String>,
     pub(super) general: Patterns,
     pub(super) over: Patterns,
     pub(super) asked: Vec<Regex>,
+    /// What an assistant asks of the user, and the sentences of short answers.
+    pub(super) answers: Vec<Asking>,
+    pub(super) not_asked: Patterns,
+    pub(super) no_answer: Patterns,
+    pub(super) own_words: Patterns,
+    pub(super) counted: Patterns,
+    pub(super) yes: Vec<Regex>,
+    pub(super) no: Vec<Regex>,
+    /// Words with which an answer to "where" says how it lies there.
+    pub(super) placed: HashSet<String>,
     pub(super) she: HashSet<String>,
     pub(super) he: HashSet<String>,
     pub(super) they: HashSet<String>,
@@ -311,12 +324,21 @@ impl RuleBook {
             plural: Patterns(patterns("plural")),
             brief: Patterns(patterns("brief")),
             thin: sections.words("thin"),
+            hollow: sections.words("hollow"),
             antecedent: patterns("antecedent"),
             thing: patterns("thing"),
             not_things: sections.words("notthings"),
             over: Patterns(patterns("over")),
             general: Patterns(patterns("general")),
             asked: patterns("asked"),
+            answers: sections.lines("answers").map(|line| Asking::parse(line, |p| compile(&expand(p)))).collect(),
+            not_asked: Patterns(patterns("notasked")),
+            no_answer: Patterns(patterns("noanswer")),
+            own_words: Patterns(patterns("ownwords")),
+            counted: Patterns(patterns("counted")),
+            yes: patterns("yes"),
+            no: patterns("no"),
+            placed: sections.words("placed"),
             she: sections.words("she"),
             he: sections.words("he"),
             they: sections.words("they"),

@@ -54,6 +54,8 @@ pub(super) struct Talk {
     asked: bool,
     /// The question before this turn, and how many sentences ago; nothing has answered it yet.
     question: Option<(Asked, usize)>,
+    /// The question of somebody who is no subject, right before the turn: the assistant's.
+    interview: Option<Asked>,
     /// When it was, said ahead of what happened: "Last week was wild".
     when: Option<(When, usize)>,
 }
@@ -62,6 +64,7 @@ impl Talk {
     /// Goes on to the next sentence.
     pub(super) fn next(&mut self) {
         self.asked = false;
+        self.interview = None;
         self.question = self.question.take().map(|(asked, age)| (asked, age + 1)).filter(|(_, age)| *age <= REACH);
         self.when = self.when.take().map(|(when, age)| (when, age + 1)).filter(|(_, age)| *age < REACH);
         for mention in [&mut self.she, &mut self.he, &mut self.they, &mut self.thing] {
@@ -89,6 +92,7 @@ impl Talk {
     /// Ends a turn: what it spoke of is named as the next speaker would name it.
     pub(super) fn hand_over(&mut self, book: &RuleBook, speaker: Option<&str>, turn: &str, span: &Range<usize>) {
         self.when = None;
+        self.interview = None;
         for mention in [&mut self.she, &mut self.he, &mut self.they].into_iter().flatten() {
             if let Some(rest) = mention.words.strip_prefix("my ") {
                 mention.words = format!("{}'s {rest}", speaker.unwrap_or("User"));
@@ -124,6 +128,16 @@ impl Talk {
     /// The question that a clause answers which says too little by itself; one clause answers it.
     pub(super) fn answered(&mut self) -> Option<Asked> {
         self.question.take().map(|(asked, _)| asked)
+    }
+
+    /// The turn before was that of somebody who teaches nothing, and may have asked for something.
+    pub(super) fn interviewed(&mut self) {
+        self.interview = self.question.as_ref().map(|(asked, _)| asked.clone());
+    }
+
+    /// What was asked in such a turn, if nothing was said since.
+    pub(super) fn interview(&self) -> Option<&Asked> {
+        self.interview.as_ref()
     }
 
     /// How much the question says that waits for its answer.
@@ -259,12 +273,21 @@ pub(super) fn named(book: &RuleBook, canonical: &str, listener: &str) -> String 
 
 /// How much a text says: its names, things and deeds without praise and particles. A name inside it counts twice.
 pub(super) fn weight(book: &RuleBook, text: &str) -> usize {
+    weigh(text, |word| book.thin.contains(word))
+}
+
+/// The same without what only encourages or tells a feeling: how much there is to remember in it.
+pub(super) fn substance(book: &RuleBook, text: &str) -> usize {
+    weigh(text, |word| book.thin.contains(word) || book.hollow.contains(word.strip_suffix("'s").unwrap_or(word)))
+}
+
+fn weigh(text: &str, says_nothing: impl Fn(&str) -> bool) -> usize {
     let words = text.split(|c: char| !c.is_alphanumeric() && c != '\'' && c != '-' && c != SUBJECT);
     let words = words.map(|word| word.trim_matches(['\'', '-'])).filter(|word| !word.is_empty()).enumerate();
     let weights = words.map(|(at, word)| {
         let name = at > 0 && word.starts_with(char::is_uppercase);
         let says = word.chars().nth(1).is_some() || word.starts_with(|c: char| c.is_ascii_digit());
-        let says = says && !word.contains(SUBJECT) && !book.thin.contains(&word.to_lowercase());
+        let says = says && !word.contains(SUBJECT) && !says_nothing(&word.to_lowercase());
         usize::from(says) * if name { 2 } else { 1 }
     });
     weights.sum()
@@ -314,5 +337,14 @@ mod tests {
         let book = RuleBook::english();
         assert_eq!(weight(book, "That sounds so great, wow!"), 0);
         assert_eq!(weight(book, "The donations even bought a brand new fire truck"), 5);
+    }
+
+    #[test]
+    fn encouragement_has_no_substance() {
+        let book = RuleBook::english();
+        let praise = "Your courage and determination inspire everybody who believes in their dreams";
+        assert!(weight(book, praise) >= 4);
+        assert_eq!(substance(book, praise), 1);
+        assert_eq!(substance(book, "Ann's courage bought the village a fire truck"), 5);
     }
 }
