@@ -159,7 +159,7 @@ fn short_answers_to_the_assistant_state_what_it_asked() {
         ("Do you like tea?", "Yes, I love green tea.", "preference static | User loves green tea"),
         ("Do you have a dog?", "No, I don't.", "fact dynamic negated | User does not have a dog"),
         ("Do you have a dog?", "No.", "fact dynamic negated | User does not have a dog"),
-        ("Are you vegetarian?", "Yes, since 2019.", "fact static diet | User is vegetarian, since 2019"),
+        ("Are you vegetarian?", "Yes, since 2019.", "fact static diet at 2019-01-01 | User is vegetarian, since 2019"),
         ("Are you married?", "Nope", "fact dynamic negated | User is not married"),
         ("Do you smoke?", "No, never.", "fact dynamic negated | User does not smoke"),
         ("Do you like jazz?", "Yeah!", "preference static | User likes jazz"),
