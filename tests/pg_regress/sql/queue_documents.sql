@@ -119,19 +119,19 @@ declare
   found jsonb;
 begin
   loop
-    found := _extract(text, 'text', '2024-05-01', '[]', null, null, true);
+    found := _extract(text, 'text', '2024-05-01', '[]', '{}', null, null, true);
     exit when found is not null;
     perform pg_sleep(0.01);
   end loop;
   return found;
 end
 $$;
-select _extract(text, 'text', '2024-05-01', '[]', null, null, true) is null as not_yet from long;
-select pg_temp.read_aside(text) = _extract(text, 'text', '2024-05-01', '[]', null, null) as same from long;
-select _extract(text, 'text', '2024-05-01', '[]', null, null, true) is null as anew from long;
-select _extract(text || ' I live in Bern.', 'text', '2024-05-01', '[]', null, null, true) is null as another from long;
+select _extract(text, 'text', '2024-05-01', '[]', '{}', null, null, true) is null as not_yet from long;
+select pg_temp.read_aside(text) = _extract(text, 'text', '2024-05-01', '[]', '{}', null, null) as same from long;
+select _extract(text, 'text', '2024-05-01', '[]', '{}', null, null, true) is null as anew from long;
+select _extract(text || ' I live in Bern.', 'text', '2024-05-01', '[]', '{}', null, null, true) is null as another from long;
 select jsonb_array_length(pg_temp.read_aside(text) -> 'memories') > 0 as found from long;
-select _extract('I live in Bern.', 'text', '2024-05-01', '[]', null, null, true) #>> '{memories,0,content}' as short;
+select _extract('I live in Bern.', 'text', '2024-05-01', '[]', '{}', null, null, true) #>> '{memories,0,content}' as short;
 
 -- who reads one claims no other that has yet to be read, and gives back what it will not run
 select count(learn(subject, data)) from long cross join lateral (values ('qd_one', text), ('qd_two', text), ('qd_three', 'I like rain.')) t (subject, data);

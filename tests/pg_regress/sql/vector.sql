@@ -70,6 +70,7 @@ select pg_describe_object(d.classid, d.objid, 0)
 from pg_depend d
 join pg_extension e on d.refclassid = 'pg_extension'::regclass and d.refobjid = e.oid and d.deptype = 'e'
 where e.extname = 'memory_profile' and pg_describe_object(d.classid, d.objid, 0) ~ '(vector|halfvec)'
+  and pg_describe_object(d.classid, d.objid, 0) !~ '^function _'
   and d.classid in ('pg_proc'::regclass, 'pg_type'::regclass, 'pg_operator'::regclass, 'pg_cast'::regclass, 'pg_opclass'::regclass)
   and obj_description(d.objid, d.classid::regclass::text) is null
   -- the types of arrays, which from 18 on belong to the extension as well, come with their elements'
