@@ -43,7 +43,12 @@ extension_sql_file!(
     ]
 );
 extension_sql_file!("../sql/33_batches.sql", name = "batches", requires = ["consolidation"]);
-extension_sql_file!("../sql/34_documents.sql", name = "documents", requires = ["batches", _page_text, _document_title]);
+extension_sql_file!("../sql/33_restoring.sql", name = "restoring", requires = ["batches"]);
+extension_sql_file!(
+    "../sql/34_documents.sql",
+    name = "documents",
+    requires = ["restoring", _page_text, _document_title]
+);
 extension_sql_file!("../sql/35_vectors.sql", name = "vectors", requires = ["documents"]);
 extension_sql_file!("../sql/36_memory_events.sql", name = "memory_events", requires = ["vectors"]);
 extension_sql_file!(
