@@ -65,8 +65,8 @@ answers_at 30 "$primary" 0 "$OPEN_JOBS"
 # one does not exist. Nobody serves the third database, and nothing may be left to a worker there.
 same 'the server says that workers are too many' t \
   "$(grep -q 'too many background workers' "$primary/log/postgres.log" && echo t)"
-same 'the first database has one that runs jobs' 1 "$(sql -Atc "SELECT count(*) FROM pg_stat_activity
-  WHERE backend_type = 'memory_profile jobs' AND datname = '$DATABASE'")"
+check 'the first database has one that runs jobs' answers_at 30 "$primary" 1 "SELECT count(*) FROM pg_stat_activity
+  WHERE backend_type = 'memory_profile jobs' AND datname = '$DATABASE'"
 learn_villages 1 5
 check 'its jobs are run' answers_at 30 "$primary" '5|5|1' "$VILLAGES"
 test_database unserved
