@@ -67,16 +67,7 @@ fn _languages() -> Vec<&'static str> {
 /// What was said in each turn of a conversation; nothing for any other text.
 #[pg_extern(immutable, parallel_safe)]
 fn _turns(data: &str, input_type: Option<&str>, language: Option<&str>) -> Vec<String> {
-    let input = Input {
-        text: data,
-        input_type,
-        now: 0,
-        schema: &[],
-        subject_name: None,
-        language,
-        former_names: &[],
-        zone: None,
-    };
+    let input = Input { text: data, input_type, language, ..Input::default() };
     extract::messages(&input).into_iter().map(|message| message.content).collect()
 }
 

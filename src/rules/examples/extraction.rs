@@ -82,16 +82,7 @@ fn read_turns(turns: &[(String, Turn)], alone: bool) -> Vec<Vec<Memory>> {
         let message = |(_, turn): &(String, Turn)| json!({ "role": "user", "name": turn.speaker, "content": turn.text, "timestamp": turn.date });
         let text = Value::Array(session.iter().map(message).collect()).to_string();
         let mut read: Vec<Vec<Memory>> = session.iter().map(|_| Vec::new()).collect();
-        let input = Input {
-            text: &text,
-            input_type: Some("chat history"),
-            now: 0,
-            schema: &[],
-            subject_name: None,
-            former_names: &[],
-            language: None,
-            zone: None,
-        };
+        let input = Input { text: &text, input_type: Some("chat history"), ..Input::default() };
         let extraction = extract(&input);
         for memory in extraction.memories {
             if let Some(at) = memory.message {

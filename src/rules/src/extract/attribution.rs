@@ -6,16 +6,7 @@ use super::tests::{NOW, written};
 use super::{Extraction, Input, extract};
 
 fn read(text: &str, name: Option<&str>) -> Extraction {
-    extract(&Input {
-        text,
-        input_type: None,
-        now: NOW,
-        schema: &[],
-        subject_name: name,
-        language: None,
-        former_names: &[],
-        zone: None,
-    })
+    extract(&Input { text, now: NOW, subject_name: name, ..Input::default() })
 }
 
 fn contents(extraction: &Extraction) -> Vec<&str> {

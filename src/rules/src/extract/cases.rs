@@ -35,16 +35,7 @@ impl Reading {
                 (json!([message("Ben", "Hi Ann!"), message("Ann", text)]).to_string(), [].as_slice())
             }
         };
-        extract(&Input {
-            text: &text,
-            input_type: None,
-            now: NOW,
-            schema,
-            subject_name: None,
-            former_names: &[],
-            language: Some(language),
-            zone: None,
-        })
+        extract(&Input { text: &text, now: NOW, schema, language: Some(language), ..Input::default() })
     }
 }
 

@@ -12,16 +12,7 @@ fn read_at(now: i64, turns: &[(&str, &str)]) -> Extraction {
     let message =
         |(name, text): &(&str, &str)| json!({ "role": "user", "name": name, "content": text, "timestamp": date });
     let text = Value::Array(turns.iter().map(message).collect()).to_string();
-    extract(&Input {
-        text: &text,
-        input_type: None,
-        now,
-        schema: &[],
-        subject_name: None,
-        language: None,
-        former_names: &[],
-        zone: None,
-    })
+    extract(&Input { text: &text, now, ..Input::default() })
 }
 
 /// Each memory with its turn and the other turn whose words it holds.
@@ -128,16 +119,7 @@ fn a_plan_that_was_over_when_it_is_read_stays() {
 /// What the user's answer to a question of the assistant teaches.
 fn answered(question: &str, answer: &str) -> Vec<String> {
     let text = json!([{ "role": "assistant", "content": question }, { "role": "user", "content": answer }]).to_string();
-    let input = Input {
-        text: &text,
-        input_type: None,
-        now: NOW,
-        schema: &[],
-        subject_name: None,
-        language: None,
-        former_names: &[],
-        zone: None,
-    };
+    let input = Input { text: &text, now: NOW, ..Input::default() };
     extract(&input).memories.iter().map(written).collect()
 }
 
@@ -203,16 +185,7 @@ fn who_does_not_answer_the_assistant_states_nothing() {
         { "role": "user", "content": "Lisbon" },
     ]);
     let text = later.to_string();
-    let input = Input {
-        text: &text,
-        input_type: None,
-        now: NOW,
-        schema: &[],
-        subject_name: None,
-        language: None,
-        former_names: &[],
-        zone: None,
-    };
+    let input = Input { text: &text, now: NOW, ..Input::default() };
     assert!(extract(&input).memories.is_empty());
 }
 
@@ -225,16 +198,7 @@ fn one_answer_to_two_questions_states_two_things() {
         { "role": "user", "content": "No." },
     ])
     .to_string();
-    let input = Input {
-        text: &text,
-        input_type: None,
-        now: NOW,
-        schema: &[],
-        subject_name: None,
-        language: None,
-        former_names: &[],
-        zone: None,
-    };
+    let input = Input { text: &text, now: NOW, ..Input::default() };
     let found: Vec<_> =
         extract(&input).memories.into_iter().map(|m| (m.content, m.message, m.context_message)).collect();
     assert_eq!(found, [memory("User does not smoke", 1, Some(0)), memory("User does not have a car", 3, Some(2))]);

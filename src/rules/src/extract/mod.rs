@@ -79,7 +79,7 @@ pub struct FieldSpec {
 }
 
 /// What to learn from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Input<'a> {
     /// The raw text.
     pub text: &'a str,

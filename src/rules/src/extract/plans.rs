@@ -138,16 +138,7 @@ mod tests {
     use crate::time::format_micros;
 
     fn read(text: &str, language: &str) -> Vec<Memory> {
-        let input = Input {
-            text,
-            input_type: Some("chat"),
-            now: NOW,
-            schema: &[],
-            subject_name: None,
-            former_names: &[],
-            language: Some(language),
-            zone: None,
-        };
+        let input = Input { text, input_type: Some("chat"), now: NOW, language: Some(language), ..Input::default() };
         extract(&Input { text: &serde_json::json!([{ "role": "user", "content": text }]).to_string(), ..input })
             .memories
     }

@@ -13,16 +13,7 @@ use crate::time::format_micros;
 pub(super) const NOW: i64 = 1_683_540_000_000_000;
 
 fn read(text: &str, input_type: Option<&str>, name: Option<&str>) -> Extraction {
-    extract(&Input {
-        text,
-        input_type,
-        now: NOW,
-        schema: &[],
-        subject_name: name,
-        language: None,
-        former_names: &[],
-        zone: None,
-    })
+    extract(&Input { text, input_type, now: NOW, subject_name: name, ..Input::default() })
 }
 
 fn contents(extraction: &Extraction) -> Vec<&str> {
@@ -77,16 +68,7 @@ fn every_rule_of_the_books_compiles() {
 #[test]
 fn a_language_without_rules_is_read_as_english() {
     let read = |language| {
-        let input = Input {
-            text: "I live in Oslo.",
-            input_type: None,
-            now: NOW,
-            schema: &[],
-            subject_name: None,
-            language,
-            former_names: &[],
-            zone: None,
-        };
+        let input = Input { text: "I live in Oslo.", now: NOW, language, ..Input::default() };
         extract(&input)
     };
     assert_eq!(read(Some("tlh")), read(None));
@@ -311,16 +293,7 @@ fn custom_fields_are_filled_by_name_pattern_and_list() {
     ];
     let text = "I'm a designer at Acme. My shoe size is 42. My seat is by the window. My number is CUST-1234. \
                 I'm an expert in Rust. I love chess. I love tea. I was born on 3 May 1990.";
-    let extraction = extract(&Input {
-        text,
-        input_type: None,
-        now: NOW,
-        schema: &schema,
-        subject_name: None,
-        language: None,
-        former_names: &[],
-        zone: None,
-    });
+    let extraction = extract(&Input { text, now: NOW, schema: &schema, ..Input::default() });
     let seen: Vec<_> = extraction.fields.iter().map(|field| (field.key.as_str(), field.value.clone())).collect();
     assert_eq!(
         seen,
@@ -498,13 +471,13 @@ proptest! {
     #[test]
     fn no_sequence_of_telling_words_breaks_german(words in proptest::collection::vec(0..GERMAN.len(), 0..40)) {
         let text: String = words.iter().map(|&at| GERMAN[at]).collect();
-        check(&text, &extract(&Input { text: &text, input_type: None, now: NOW, schema: &[], subject_name: Some("Eva Maß"), language: Some("de"), former_names: &[], zone: None }));
+        check(&text, &extract(&Input { text: &text, now: NOW, subject_name: Some("Eva Maß"), language: Some("de"), ..Input::default() }));
     }
 
     #[test]
     fn any_time_is_survived(now in any::<i64>()) {
         let text = "I went home yesterday. I fly to Rome next Tuesday, in 3 weeks or in 999 years.";
-        let extraction = extract(&Input { text, input_type: None, now, schema: &[], subject_name: None, language: None, former_names: &[], zone: None });
+        let extraction = extract(&Input { text, now, ..Input::default() });
         check(text, &extraction);
     }
 }
@@ -514,16 +487,7 @@ fn days_are_those_of_the_place_where_something_is_said() {
     let plan = |timestamp: &str, zone: Option<&str>| {
         let text =
             json!([{ "role": "user", "content": "I'm flying to Rome tomorrow.", "timestamp": timestamp }]).to_string();
-        let input = Input {
-            text: &text,
-            input_type: None,
-            now: NOW,
-            schema: &[],
-            subject_name: None,
-            former_names: &[],
-            language: None,
-            zone,
-        };
+        let input = Input { text: &text, now: NOW, zone, ..Input::default() };
         let memory = extract(&input).memories.remove(0);
         (memory.content, memory.forget_after.and_then(format_micros).unwrap_or_default())
     };
@@ -547,16 +511,8 @@ fn days_are_those_of_the_place_where_something_is_said() {
 #[test]
 fn the_subject_is_known_by_former_names() {
     let former = ["Katherine Hill".to_owned()];
-    let input = Input {
-        text: "",
-        input_type: None,
-        now: NOW,
-        schema: &[],
-        subject_name: Some("Kate Miller"),
-        former_names: &former,
-        language: None,
-        zone: None,
-    };
+    let input =
+        Input { text: "", now: NOW, subject_name: Some("Kate Miller"), former_names: &former, ..Input::default() };
     let turns = "Katherine: I live in Rome.\nBob: I live in Oslo.\nKatherine: I love tea.\nBob: I love beer.";
     assert_eq!(
         contents(&extract(&Input { text: turns, ..input })),

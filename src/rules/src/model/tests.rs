@@ -24,16 +24,7 @@ fn schema() -> Vec<FieldSpec> {
 fn question<'a>(text: &'a str, schema: &'a [FieldSpec]) -> Question<'a> {
     Question {
         model: "some-model",
-        input: Input {
-            text,
-            input_type: None,
-            now: NOW,
-            schema,
-            subject_name: None,
-            language: None,
-            former_names: &[],
-            zone: None,
-        },
+        input: Input { text, now: NOW, schema, ..Input::default() },
         descriptions: &[],
         instructions: &[],
     }
@@ -167,16 +158,7 @@ fn the_prompt_says_whom_and_what() {
 fn a_long_text_is_cut_where_it_may_be() {
     let paragraph = format!("{}.", "word ".repeat(200).trim());
     let text = [paragraph.as_str(); 40].join("\n\n");
-    let (pieces, messages) = pieces(&Input {
-        text: &text,
-        input_type: None,
-        now: NOW,
-        schema: &[],
-        subject_name: None,
-        language: None,
-        former_names: &[],
-        zone: None,
-    });
+    let (pieces, messages) = pieces(&Input { text: &text, now: NOW, ..Input::default() });
     assert!(messages.is_empty());
     assert!(pieces.len() >= 4 && pieces.iter().all(|piece| piece.text.len() <= PIECE_BYTES));
     assert!(pieces.iter().all(|piece| piece.text.starts_with("word") && piece.text.ends_with("word.")));
@@ -187,16 +169,7 @@ fn a_long_text_is_cut_where_it_may_be() {
 #[test]
 fn a_text_without_any_gap_is_cut_between_characters() {
     let text = "é".repeat(PIECE_BYTES);
-    let (pieces, _) = pieces(&Input {
-        text: &text,
-        input_type: None,
-        now: NOW,
-        schema: &[],
-        subject_name: None,
-        language: None,
-        former_names: &[],
-        zone: None,
-    });
+    let (pieces, _) = pieces(&Input { text: &text, now: NOW, ..Input::default() });
     assert_eq!(pieces.iter().map(|piece| piece.text.len()).sum::<usize>(), text.len());
     assert!(pieces.iter().all(|piece| piece.text.len() <= PIECE_BYTES));
 }
@@ -207,16 +180,7 @@ fn a_conversation_is_cut_between_turns_and_numbered() {
         .map(|turn| json!({"role": if turn % 2 == 0 { "user" } else { "assistant" }, "content": format!("Turn {turn}: {}", "x ".repeat(60))}))
         .collect();
     let text = json!(turns).to_string();
-    let (pieces, messages) = pieces(&Input {
-        text: &text,
-        input_type: None,
-        now: NOW,
-        schema: &[],
-        subject_name: None,
-        language: None,
-        former_names: &[],
-        zone: None,
-    });
+    let (pieces, messages) = pieces(&Input { text: &text, now: NOW, ..Input::default() });
     assert_eq!(messages.len(), 300);
     assert!(pieces.len() > 2);
     assert_eq!(pieces.first().unwrap().turns.start, 0);
