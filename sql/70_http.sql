@@ -183,11 +183,14 @@ set search_path = pg_catalog, memory_profile_http, memory_profile, pg_temp
 as $$
 declare
   body jsonb;
+  cause text;
 begin
   begin
     body := coalesce(nullif(btrim(convert_from(call.body, 'UTF8'), E' \t\r\n'), ''), '{}')::jsonb;
   exception when data_exception or program_limit_exceeded then
-    perform _fail(400, 'invalid_json_body', 'The request body is not valid JSON', sqlerrm);
+    -- The detail says what was found and what should stand there.
+    get stacked diagnostics cause = pg_exception_detail;
+    perform _fail(400, 'invalid_json_body', 'The request body is not valid JSON', coalesce(nullif(cause, ''), sqlerrm));
   end;
   if jsonb_typeof(body) <> 'object' then
     perform _fail(400, 'invalid_json_body', 'The request body must be a JSON object');

@@ -1,10 +1,10 @@
 //! Checks of what callers hand in.
 
-use pgrx::JsonB;
 use pgrx::prelude::*;
 use rules::filter::Filter;
 use rules::ids;
 
+use crate::api::jsonb::JsonB;
 use crate::error::{Result, invalid_parameter, invalid_parameter_because, report, too_large};
 
 /// Characters of one memory.
@@ -62,7 +62,7 @@ fn _check_text(text: Option<&str>) -> Result<&str> {
     Ok(text)
 }
 
-/// The metadata of a memory or document.
+/// The metadata of a memory or document, with numbers as a filter reads them.
 #[pg_extern(immutable, parallel_safe)]
 fn _check_metadata(metadata: JsonB) -> Result<JsonB> {
     ids::check_metadata(&metadata.0).map_err(|cause| {

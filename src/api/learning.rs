@@ -1,12 +1,12 @@
 //! From text to fields, memories, passages and summaries.
 
-use pgrx::JsonB;
 use pgrx::prelude::*;
 use rules::chunk::{self, ChunkKind};
 use rules::extract::{self, Extraction, Field, FieldSpec, Input, Kind, Memory, Message};
 use rules::summary::{self, SummaryField, SummaryMemory};
 use serde_json::{Value, json};
 
+use crate::api::jsonb::JsonB;
 use crate::error::{Result, internal, invalid_parameter};
 use crate::worker::aside::{LONG, Text};
 

@@ -1,12 +1,12 @@
 //! Profile fields: their definitions, their values, and which value stands.
 
-use pgrx::JsonB;
 use pgrx::prelude::*;
 use rules::field::{self, FieldType};
 use rules::supersede::{self, Current, Decision, New, Source};
 use rules::wording;
 use serde_json::{Map, Value};
 
+use crate::api::jsonb::JsonB;
 use crate::error::{Result, invalid_parameter, invalid_parameter_because};
 
 /// Custom fields of a project; more would make every extraction slow.

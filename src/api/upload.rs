@@ -1,10 +1,10 @@
 //! Files that clients send as `multipart/form-data`.
 
-use pgrx::JsonB;
 use pgrx::prelude::*;
 use rules::upload;
 use serde_json::{Map, Value, json};
 
+use crate::api::jsonb::JsonB;
 use crate::error::{Result, invalid_parameter_because};
 
 /// A form with a file: `{"fields": {name: text}, "file": {"name", "media_type", "type", "text"}}`; without `text` where

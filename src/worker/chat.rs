@@ -2,7 +2,6 @@
 //!
 //! `sql/63_models.sql` and `sql/65_summaries.sql` have the rules.
 
-use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReportable;
 use pgrx::prelude::*;
 use pgrx::spi::SpiHeapTupleData;
@@ -15,6 +14,7 @@ use super::call;
 use super::endpoint::{Failure, Service, is_final};
 use super::http::{HttpError, Reply};
 use super::models::{Job, job_of};
+use crate::api::jsonb::JsonB;
 use crate::api::learning;
 use crate::gucs::Endpoint;
 

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use pgrx::JsonB;
 use pgrx::prelude::*;
 use serde_json::{Value, json};
 
 use super::pipeline::{Answers, Request, Stages, answer};
 use super::{Arguments, Side};
+use crate::api::jsonb::JsonB;
 use crate::error::{Result, internal};
 
 /// How a search came to its answers, and what it made of one text, whether or not that was among them.

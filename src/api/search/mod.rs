@@ -13,13 +13,12 @@ mod scan;
 mod stream;
 mod subjects;
 
-use pgrx::JsonB;
 use pgrx::prelude::*;
 
 use self::pipeline::{Request, answer, scoring};
 use crate::api::checks;
 use crate::api::embedding;
-use crate::api::jsonb::StoredJsonb;
+use crate::api::jsonb::{JsonB, StoredJsonb};
 use crate::error::{Result, invalid_parameter};
 
 /// What kind of text is searched.

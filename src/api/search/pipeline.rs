@@ -17,7 +17,6 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use pgrx::JsonB;
 use pgrx::datum::{FromDatum, IntoDatum};
 use pgrx::spi::{self, SpiClient};
 use rules::filter::Filter;
@@ -33,6 +32,7 @@ use super::queries::{self, Keys, select};
 use super::scan;
 use super::subjects::{Subjects, subjects};
 use crate::api::embedding::{self, Meaning};
+use crate::api::jsonb::JsonB;
 use crate::error::{Result, internal, invalid_parameter_because};
 use crate::gucs;
 
