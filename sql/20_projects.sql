@@ -147,8 +147,14 @@ as $$
 declare
   created uuid;
 begin
+  if coalesce(btrim(name), '') = '' then
+    raise invalid_parameter_value using message = 'the name of a project must not be empty';
+  end if;
   perform _check_settings(settings);
-  insert into project (name, settings) values (project_create.name, project_create.settings) returning id into created;
+  insert into project (name, settings) values (project_create.name, project_create.settings) on conflict do nothing returning id into created;
+  if created is null then
+    raise unique_violation using message = format('project "%s" already exists', name);
+  end if;
   return created;
 end
 $$;
@@ -248,6 +254,13 @@ as $$
   from jsonb_array_elements(case jsonb_typeof(buckets) when 'array' then buckets else '[]' end) b
 $$;
 
+-- Whether a value is a whole number, and written as one.
+create function _is_whole(value jsonb, lowest integer, highest integer) returns boolean
+language sql immutable parallel safe
+as $$
+  select case when jsonb_typeof(value) = 'number' and value #>> '{}' ~ '^-?[0-9]{1,9}$' then value::integer between lowest and highest else false end
+$$;
+
 create function _check_settings(settings jsonb) returns void
 language plpgsql stable
 set search_path = pg_catalog, memory_profile, pg_temp
@@ -263,15 +276,15 @@ begin
     valid := case setting.key
       when 'unknown_fields' then setting.value in ('"skip"', '"create"')
       when 'unknown_container' then setting.value in ('"not_found"', '"empty"')
-      when 'profile_limit' then jsonb_path_exists(setting.value, '$ ? (@.type() == "number" && @ >= 1 && @ <= 1000)')
-      when 'inline_embedding_limit' then jsonb_path_exists(setting.value, '$ ? (@.type() == "number" && @ >= 0 && @ <= 10000)')
+      when 'profile_limit' then _is_whole(setting.value, 1, 1000)
+      when 'inline_embedding_limit' then _is_whole(setting.value, 0, 10000)
       when 'extraction_instructions' then jsonb_typeof(setting.value) = 'string' and length(setting.value #>> '{}') <= 2000
-      when 'summary_interval' then jsonb_path_exists(setting.value, '$ ? (@.type() == "number" && @ >= -1 && @ <= 2592000)')
+      when 'summary_interval' then _is_whole(setting.value, -1, 2592000)
       when 'notify' then setting.value in ('true', 'false')
       when 'text_search_config' then exists (
         select from pg_ts_config c join pg_namespace n on n.oid = c.cfgnamespace
         where setting.value #>> '{}' in (c.cfgname, n.nspname || '.' || c.cfgname))
-      when 'keep_forgotten_days' then jsonb_path_exists(setting.value, '$ ? (@.type() == "number" && @ >= 1 && @ <= 36500)')
+      when 'keep_forgotten_days' then _is_whole(setting.value, 1, 36500)
       when 'profile_buckets' then _check_buckets(setting.value)
       when 'timezone' then setting.value #>> '{}' in (select z.name from pg_timezone_names z)
       when 'language' then setting.value #>> '{}' = any (_languages())
@@ -283,7 +296,22 @@ begin
         hint = 'Settings: unknown_fields, unknown_container, profile_limit, inline_embedding_limit, notify, extraction_instructions, language, timezone, summary_interval, text_search_config, keep_forgotten_days, profile_buckets, scoring.';
     elsif not valid then
       raise invalid_parameter_value using
-        message = format('invalid value for setting "%s": %s', setting.key, setting.value);
+        message = format('invalid value for setting "%s": %s', setting.key, setting.value),
+        hint = format('%s is %s.', setting.key, case setting.key
+          when 'unknown_fields' then '"skip" or "create"'
+          when 'unknown_container' then '"not_found" or "empty"'
+          when 'profile_limit' then 'a whole number from 1 to 1000'
+          when 'inline_embedding_limit' then 'a whole number from 0 to 10000'
+          when 'extraction_instructions' then 'a text of at most 2000 characters'
+          when 'summary_interval' then 'a whole number of seconds up to 2592000, or -1 for none'
+          when 'notify' then 'true or false'
+          when 'text_search_config' then 'the name of a text search configuration, see \dF'
+          when 'keep_forgotten_days' then 'a whole number from 1 to 36500'
+          when 'profile_buckets' then 'an array of at most 50 {key, description}, with keys of a-z, 0-9, _ and - that differ, and none static or dynamic'
+          when 'timezone' then 'the IANA name of a time zone, such as "Europe/Lisbon"'
+          when 'language' then 'one of ' || array_to_string(_languages(), ', ')
+          else 'an object of numbers, see docs/search.md'
+        end);
     end if;
   end loop;
 end
@@ -330,6 +358,13 @@ as $$
   select sha256(convert_to(key, 'UTF8'))
 $$;
 
+-- What keys may be made for; those of each route are in sql/70_http.sql.
+create function _scopes() returns text[]
+language sql immutable parallel safe
+as $$
+  select '{*,read,write,delete,profiles:read,profiles:write,memories:read,memories:search,memories:write,settings:read,settings:write}'::text[]
+$$;
+
 create function api_key_create(
   project text default 'default',
   name text default null,
@@ -343,6 +378,13 @@ as $$
 declare
   key text := 'mp_' || replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '');
 begin
+  if not scopes <@ _scopes() then
+    raise invalid_parameter_value using
+      message = format('unknown scope "%s"', (select s from unnest(scopes) s where s is null or s <> all (_scopes()) limit 1)),
+      hint = 'Scopes: ' || array_to_string(_scopes(), ', ') || '.';
+  elsif coalesce(cardinality(scopes), 0) = 0 then
+    raise invalid_parameter_value using message = 'a key needs a scope', hint = 'Leave scopes out for all of them.';
+  end if;
   insert into api_key (project_id, name, key_sha256, prefix, scopes, subjects, expires_at)
   values (_project_id(project), api_key_create.name, _key_sha256(key), left(key, 11), api_key_create.scopes,
           api_key_create.subjects, api_key_create.expires_at);

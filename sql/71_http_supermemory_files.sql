@@ -104,7 +104,7 @@ begin
         end if;
       when member.key = 'profileBuckets' then
         if member.value <> 'null' and not _check_buckets(member.value) then
-          perform _invalid('profileBuckets', 'must be an array of at most 50 {key, description}, with keys of a-z, 0-9, _ and - that differ');
+          perform _invalid('profileBuckets', 'must be an array of at most 50 {key, description}, with keys of a-z, 0-9, _ and - that differ, and none static or dynamic');
         end if;
         settings := settings || jsonb_build_object('profile_buckets', member.value);
       when member.value not in ('null', '[]', '{}', 'false', '""') then
