@@ -353,7 +353,7 @@ begin
   from memory m
   where m.subject_key = key and m.superseded_at is null and m.forgotten_at is null
     and (m.forget_after is null or m.forget_after > now())
-    and (filters is null or _filter_matches(filters, m.metadata))
+    and (filters is null or _memory_matches(filters, m))
   order by m.created_at desc, m.id desc
   limit max_results offset skip;
 end

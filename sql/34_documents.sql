@@ -20,6 +20,7 @@ create table document (
     check (status in ('unknown', 'queued', 'extracting', 'chunking', 'embedding', 'indexing', 'done', 'failed')),
   error text,
   processed_sha256 bytea,
+  place integer,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   primary key (subject_key, id),
@@ -29,6 +30,7 @@ create unique index document_custom_id on document (subject_key, custom_id) wher
 create index document_by_id on document (project_id, id);
 create index document_by_custom_id on document (project_id, custom_id) where custom_id is not null;
 comment on table document is 'Texts that memories are drawn from';
+comment on column document.place is 'Its place among the containers that it was added to together, where it has the same id; null for a document of one';
 comment on column document.processed_sha256 is 'Checksum of what was last processed: the content, and what else decides what is drawn from it';
 
 create table chunk (
@@ -130,6 +132,9 @@ declare
   key uuid := _subject_for_write(subject);
   new_id uuid;
 begin
+  if coalesce(btrim(role), '') = '' then
+    raise invalid_parameter_value using message = 'the role of a message must not be empty', hint = 'It is user, assistant, system or tool.';
+  end if;
   insert into message (subject_key, project_id, conversation_id, sequence, role, name, content, metadata, created_at)
   select key, _project(), message_add.conversation_id, coalesce(max(m.sequence) + 1, 0), message_add.role, message_add.name,
          _check_text(message_add.content), _check_metadata(message_add.metadata), message_add.created_at
@@ -150,6 +155,20 @@ as $$
   select string_agg(format('%s: %s', coalesce(m.value ->> 'name', m.value ->> 'role'), m.value ->> 'content'), E'\n' order by m.ordinality)
   from jsonb_array_elements(messages) with ordinality m
   where m.value ->> 'content' <> ''
+$$;
+
+-- Whether a memory passes filters: by its own metadata, or with those of a document that it was drawn from.
+create function _memory_matches(filters jsonb, m memory) returns boolean
+language plpgsql stable
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  return (
+    select coalesce(bool_or(_filter_matches(filters, d.metadata || m.metadata)), _filter_matches(filters, m.metadata))
+    from memory_source l
+    join document d on d.subject_key = l.subject_key and d.id = l.document_id
+    where l.subject_key = m.subject_key and l.memory_id = m.id);
+end
 $$;
 
 -- Documents --------------------------------------------------------------------------------------------------------------
@@ -207,10 +226,55 @@ as $$
   select case when new_content = d.content or d.title is distinct from memory_profile._document_title(d.content) then d.title end
 $$;
 
-create function document_add(
-  subject text, content text,
-  custom_id text default null, metadata jsonb default '{}', title text default null, type text default 'text',
-  url text default null, filepath text default null, task_type text default 'memory', document_date timestamptz default null
+-- The messages of a chat as callers write one down, an array of them or lines that begin with a role; NULL for any other text.
+create function _chat_messages(content text) returns text[]
+language plpgsql immutable parallel safe
+as $$
+declare
+  messages jsonb;
+begin
+  if content ~* '^\s*(user|human|customer|assistant|ai|bot|agent|system|tool)\s*:' then
+    return string_to_array(btrim(content, E' \t\r\n'), E'\n');
+  elsif content !~ '^\s*\[' then
+    return null;
+  end if;
+  begin
+    messages := content;
+  exception when data_exception or program_limit_exceeded then
+    return null;
+  end;
+  return case when not jsonb_path_exists(messages, '$[*] ? (@.type() != "object" || !exists(@.role) || !exists(@.content))')
+              then nullif(array(select m.value::text from jsonb_array_elements(messages) with ordinality m order by m.ordinality), '{}') end;
+end
+$$;
+
+-- What a chat is that goes on: the former messages with the new ones behind them, but for those at its end that are sent once more.
+-- One that begins as it did is the whole again, and no other text is ever a continuation.
+create function _chat_continued(former text, sent text) returns text
+language plpgsql immutable parallel safe
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  old constant text[] := _chat_messages(former);
+  new constant text[] := _chat_messages(sent);
+  lines constant boolean := sent !~ '^\s*\[';
+  again integer := least(cardinality(old), cardinality(new), 200);
+begin
+  if old is null or new is null or old[1] = new[1] or lines = (former ~ '^\s*\[') then
+    return sent;
+  end if;
+  while old[cardinality(old) - again + 1:] <> new[:again] loop
+    again := again - 1;
+  end loop;
+  return case when lines then array_to_string(old || new[again + 1:], E'\n')
+              else format('[%s]', array_to_string(old || new[again + 1:], ', ')) end;
+end
+$$;
+
+-- Adds a document, under this id if it is new; the place is that among several containers.
+create function _document_put(
+  new_id text, new_place integer, subject text, content text, custom_id text, metadata jsonb, title text, type text,
+  url text, filepath text, task_type text, document_date timestamptz
 ) returns text
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
@@ -221,30 +285,43 @@ declare
 begin
   content := _check_text(content);
   -- A page becomes its text, as when it is sent as a file.
-  if document_add.type in ('text', 'html', 'webpage') and _page_text(content) is not null then
+  if _document_put.type in ('text', 'html', 'webpage') and _page_text(content) is not null then
     content := _check_text(_page_text(content));
-    document_add.type := case document_add.type when 'webpage' then 'webpage' else 'markdown' end;
+    _document_put.type := case _document_put.type when 'webpage' then 'webpage' else 'markdown' end;
   end if;
   metadata := _check_metadata(coalesce(metadata, '{}'));
   custom_id := _check_custom_id(custom_id);
-  select * into known from document d where d.subject_key = key and d.custom_id = document_add.custom_id for update;
+  select * into known from document d where d.subject_key = key and d.custom_id = _document_put.custom_id for update;
   if known.id is null then
-    insert into document (subject_key, id, project_id, custom_id, title, type, url, filepath, content, metadata, task_type, document_date)
-    values (key, _new_id('doc'), _project(), document_add.custom_id, document_add.title, document_add.type, document_add.url,
-            document_add.filepath, document_add.content, document_add.metadata, document_add.task_type, document_add.document_date)
+    insert into document (subject_key, id, place, project_id, custom_id, title, type, url, filepath, content, metadata, task_type, document_date)
+    values (key, new_id, new_place, _project(), _document_put.custom_id, _document_put.title, _document_put.type, _document_put.url,
+            _document_put.filepath, _document_put.content, _document_put.metadata, _document_put.task_type, _document_put.document_date)
     returning * into known;
   else
     update document d
-    set content = document_add.content, metadata = d.metadata || document_add.metadata,
-        title = coalesce(document_add.title, _title_given(d, document_add.content)), url = coalesce(document_add.url, d.url),
-        filepath = coalesce(document_add.filepath, d.filepath), task_type = document_add.task_type,
-        document_date = coalesce(document_add.document_date, d.document_date), updated_at = now()
+    set content = _document_put.content, metadata = d.metadata || _document_put.metadata,
+        title = coalesce(_document_put.title, _title_given(d, _document_put.content)), url = coalesce(_document_put.url, d.url),
+        filepath = coalesce(_document_put.filepath, d.filepath), task_type = _document_put.task_type,
+        document_date = coalesce(_document_put.document_date, d.document_date), updated_at = now(),
+        place = case when d.id = new_id then coalesce(new_place, d.place) else d.place end
     where d.subject_key = key and d.id = known.id
     returning * into known;
   end if;
   perform _document_enqueue(known);
   update subject s set updated_at = now() where s.subject_key = key;
   return known.id;
+end
+$$;
+create function document_add(
+  subject text, content text,
+  custom_id text default null, metadata jsonb default '{}', title text default null, type text default 'text',
+  url text default null, filepath text default null, task_type text default 'memory', document_date timestamptz default null
+) returns text
+language plpgsql
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  return _document_put(_new_id('doc'), null, subject, content, custom_id, metadata, title, type, url, filepath, task_type, document_date);
 end
 $$;
 comment on function document_add(text, text, text, jsonb, text, text, text, text, text, timestamptz) is

@@ -131,7 +131,7 @@ begin
                                'id', d.id, 'customId', d.custom_id, 'title', d.title, 'type', d.type, 'url', d.url, 'source', d.source,
                                'filepath', d.filepath, 'summary', d.summary, 'content', d.content, 'metadata', d.metadata, 'taskType', d.task_type,
                                'documentDate', _iso(d.document_date), 'status', d.status, 'error', d.error,
-                               'createdAt', _iso(d.created_at), 'updatedAt', _iso(d.updated_at),
+                               'place', d.place, 'createdAt', _iso(d.created_at), 'updatedAt', _iso(d.updated_at),
                                'chunks', (select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('position', c.position,
                                             'heading', c.heading, 'content', c.content)) order by c.position), '[]')
                                           from chunk c where c.subject_key = key and c.document_id = d.id),
@@ -259,11 +259,11 @@ begin
 
   for item in select value from jsonb_path_query(document, '$.history.documents[*]') value loop
     insert into document (subject_key, id, project_id, custom_id, title, type, url, source, filepath, summary, content, metadata, task_type,
-                          document_date, status, error, created_at, updated_at)
+                          document_date, status, error, place, created_at, updated_at)
     values (key, item ->> 'id', project, item ->> 'customId', item ->> 'title', coalesce(item ->> 'type', 'text'), item ->> 'url', item ->> 'source',
             item ->> 'filepath', item ->> 'summary', item ->> 'content', coalesce(item -> 'metadata', '{}'), coalesce(item ->> 'taskType', 'memory'),
             (item ->> 'documentDate')::timestamptz, coalesce(item ->> 'status', 'done'), item ->> 'error',
-            (item ->> 'createdAt')::timestamptz, (item ->> 'updatedAt')::timestamptz);
+            case when external = document #>> '{profile,externalId}' then (item ->> 'place')::integer end, (item ->> 'createdAt')::timestamptz, (item ->> 'updatedAt')::timestamptz);
     for passage in select value from jsonb_array_elements(coalesce(item -> 'chunks', '[]')) loop
       insert into chunk (subject_key, document_id, position, project_id, heading, content)
       values (key, item ->> 'id', (passage ->> 'position')::integer, project, passage ->> 'heading', passage ->> 'content');

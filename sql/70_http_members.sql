@@ -220,7 +220,7 @@ begin
   return case when metadata is not null then _check_metadata(metadata) end;
 exception when invalid_parameter_value then
   get stacked diagnostics cause = pg_exception_detail;
-  perform _fail(400, 'invalid_metadata', 'Invalid metadata', place || cause);
+  perform _fail(400, 'invalid_metadata', 'Invalid metadata', place || case when cause like 'metadata%' then cause else 'metadata: ' || cause end);
 end
 $$;
 
@@ -272,7 +272,7 @@ begin
 end
 $$;
 
--- The containers of a request: containerTag, or containerTags; NULL when it names none.
+-- The containers of a request in their order: containerTag, or containerTags; NULL when it names none.
 create function memory_profile_http._container_tags(body jsonb, place text default '') returns text[]
 language plpgsql stable
 set search_path = pg_catalog, memory_profile_http, memory_profile, pg_temp
@@ -289,8 +289,8 @@ begin
   elsif tag is not null then
     return array[_checked_tag(place || 'containerTag', tag)];
   end if;
-  return (select array_agg(distinct _checked_tag(format('%scontainerTags[%s]', place, ordinality - 1), t.tag))
-          from unnest(tags) with ordinality t (tag, ordinality));
+  return (select array_agg(_checked_tag(format('%scontainerTags[%s]', place, named.first - 1), named.tag) order by named.first)
+          from (select t.tag, min(t.ordinality) as first from unnest(tags) with ordinality t (tag, ordinality) group by t.tag) named);
 end
 $$;
 

@@ -408,7 +408,8 @@ begin
     select s.id, s.memory, s.similarity as score from memory_search(tag, query, threshold, null, max_forget) s where query is not null
     union all
     (select f.id, f.content, 1 from memory f
-     where f.subject_key = subject_key(tag) and f.id = any (ids) and _is_current(f)
+     where f.subject_key = subject_key(tag) and f.id in (select (_memory_find(subject_key(tag), named, null)).id from unnest(ids) named)
+       and _is_current(f)
      order by f.id limit max_forget)
   ) m;
   if not dry_run then
@@ -416,7 +417,8 @@ begin
   end if;
   answer.body := jsonb_build_object(
     'dryRun', dry_run, 'count', jsonb_array_length(matching), 'forgetBatchId', null,
-    'summary', format(case when dry_run then '%s memories match' else '%s memories forgotten' end, jsonb_array_length(matching)),
+    'summary', format('%s %s', case jsonb_array_length(matching) when 1 then '1 memory' else jsonb_array_length(matching) || ' memories' end,
+                      case when not dry_run then 'forgotten' when jsonb_array_length(matching) = 1 then 'matches' else 'match' end),
     case when dry_run then 'candidates' else 'forgotten' end, matching);
   return answer;
 end
@@ -466,7 +468,7 @@ begin
   select count(*) into total
   from memory m
   where m.subject_key in (select subject_key(t) from unnest(tags) t) and _is_current(m)
-    and (filters is null or _filter_matches(filters, m.metadata));
+    and (filters is null or _memory_matches(filters, m));
   select jsonb_build_object('memoryEntries', coalesce(jsonb_agg(listed.entry order by listed.position), '[]'),
                             'pagination', _pagination(page, page_size, total))
   into answer.body
@@ -485,7 +487,7 @@ begin
       select extract(epoch from case sort when 'createdAt' then m.created_at else m.updated_at end) * case when ascending then 1 else -1 end as key
     ) moment
     where m.subject_key in (select subject_key(t) from unnest(tags) t) and _is_current(m)
-      and (filters is null or _filter_matches(filters, m.metadata))
+      and (filters is null or _memory_matches(filters, m))
     order by moment.key, case when ascending then m.id end, m.id desc
     limit page_size offset (page - 1) * page_size
   ) listed;
@@ -548,6 +550,9 @@ begin
       'name', _string_member(item, 'name', place => place), 'content', _message_text(item, place),
       'timestamp', _timestamp_member(item, 'timestamp', place));
   end loop;
+  if coalesce(_transcript(messages), '') = '' then
+    perform _invalid('messages', 'must have a text in one of them');
+  end if;
   answer.body := jsonb_build_object(
     'id', document_add(tag, _transcript(messages), custom_id => conversation, metadata => metadata, type => 'conversation'),
     'conversationId', conversation);

@@ -1,5 +1,8 @@
 -- Supermemory: documents, the search over their passages, and container tags.
 
+-- A document may have been added to several containers: it has the same id in each, and is each one's own, to draw memories
+-- from and to erase. What names it by its id means all of them; the first that it was added to answers for it.
+
 -- A document that a path names by its id or its custom id. Custom ids are unique within one container only.
 create function memory_profile_http._named_document(name text) returns memory_profile.document
 language plpgsql stable
@@ -8,19 +11,53 @@ as $$
 declare
   candidates document[];
 begin
-  select array_agg(d) into candidates from document d where d.project_id = current_project() and d.id = name;
+  select array_agg(d order by d.place) into candidates from document d where d.project_id = current_project() and d.id = name;
   if candidates is null then
-    select array_agg(d) into candidates from document d where d.project_id = current_project() and d.custom_id = name;
+    select array_agg(d order by d.place) into candidates from document d where d.project_id = current_project() and d.custom_id = name;
   end if;
   if candidates is null then
     perform _fail(404, 'not_found', 'Document not found',
       format('There is no document with the id or custom id "%s".', name)
       || case when name like 'mem\_%' then ' This is the id of a memory.' else '' end);
-  elsif cardinality(candidates) > 1 then
+  elsif exists (select from unnest(candidates) c
+                where c.subject_key <> candidates[1].subject_key
+                  and (c.id <> candidates[1].id or c.place is null or candidates[1].place is null)) then
     perform _fail(409, 'conflict', 'The custom id is not unique',
       format('%s containers have a document with the custom id "%s"; use its id.', cardinality(candidates), name));
   end if;
   return candidates[1];
+end
+$$;
+
+-- A document in each of its containers, in the order in which subjects are locked.
+create function memory_profile_http._document_copies(d memory_profile.document) returns setof memory_profile.document
+language sql stable
+set search_path = pg_catalog, memory_profile_http, memory_profile, pg_temp
+as $$
+  select c.* from document c
+  where c.project_id = d.project_id and c.id = d.id and (c.subject_key = d.subject_key or c.place <> d.place)
+  order by c.subject_key
+$$;
+
+-- The containers that a document was added to, in the order given.
+create function memory_profile_http._containers_of(d memory_profile.document) returns text[]
+language sql stable
+set search_path = pg_catalog, memory_profile_http, memory_profile, pg_temp
+as $$
+  select array_agg(s.external_id order by c.place, s.external_id)
+  from document c
+  join subject s on s.subject_key = c.subject_key
+  where c.project_id = d.project_id and c.id = d.id and (c.subject_key = d.subject_key or c.place <> d.place)
+$$;
+
+-- Whether this is the copy that a list of these containers shows.
+create function memory_profile_http._is_shown(d memory_profile.document, keys uuid[]) returns boolean
+language plpgsql stable
+set search_path = pg_catalog, memory_profile_http, memory_profile, pg_temp
+as $$
+begin
+  return coalesce(d.place, 0) = 0 or not exists (
+    select from document o where o.project_id = d.project_id and o.id = d.id and o.place < d.place and (keys is null or o.subject_key = any (keys)));
 end
 $$;
 
@@ -31,7 +68,7 @@ set search_path = pg_catalog, memory_profile_http, memory_profile, pg_temp
 as $$
   select jsonb_build_object(
     'id', d.id, 'customId', d.custom_id, 'connectionId', null,
-    'containerTags', jsonb_build_array((select s.external_id from subject s where s.subject_key = d.subject_key)),
+    'containerTags', _containers_of(d),
     'createdAt', _iso(d.created_at), 'updatedAt', _iso(d.updated_at), 'metadata', d.metadata, 'status', d.status,
     'summary', d.summary, 'title', d.title,
     -- A type of our own is text to this API, whose clients know a closed list.
@@ -86,19 +123,27 @@ language plpgsql
 set search_path = pg_catalog, memory_profile_http, memory_profile, pg_temp
 as $$
 declare
-  tag constant text := _container_tag(body, 'sm_project_default', place);
+  -- None named is the one by default, as is an empty list.
+  tags constant text[] := coalesce(
+    _container_tags(case body -> 'containerTags' when '[]' then body - 'containerTags' else body end, place),
+    array[_checked_tag(place || 'containerTag', 'sm_project_default')]);
   data constant document_data := _document_data(body, place);
   new_id text;
 begin
   if data.content is null then
     perform _invalid(place || 'content', 'is required', 'content_required');
   end if;
-  new_id := document_add(tag, data.content, custom_id => data.custom_id, metadata => data.metadata, filepath => data.filepath,
-                         task_type => coalesce(data.task_type, 'memory'), document_date => data.document_date);
+  perform _subject_for_write(t.tag) from unnest(tags) t (tag) order by subject_key(t.tag);
+  new_id := coalesce((select d.id from document d where d.subject_key = subject_key(tags[1]) and d.custom_id = data.custom_id), _new_id('doc'));
+  perform _document_put(
+    new_id, case when cardinality(tags) > 1 then t.ordinality::integer - 1 end, t.tag, coalesce(_chat_continued(d.content, data.content), data.content),
+    data.custom_id, data.metadata, null, 'text', null, data.filepath, coalesce(data.task_type, 'memory'), data.document_date)
+  from unnest(tags) with ordinality t (tag, ordinality)
+  left join document d on d.subject_key = subject_key(t.tag) and d.custom_id = data.custom_id;
   if data.entity_context is not null then
-    update subject s set entity_context = data.entity_context where s.subject_key = subject_key(tag);
+    update subject s set entity_context = data.entity_context where s.subject_key in (select subject_key(t) from unnest(tags) t);
   end if;
-  return jsonb_build_object('id', new_id, 'status', (select d.status from document d where d.subject_key = subject_key(tag) and d.id = new_id));
+  return jsonb_build_object('id', new_id, 'status', (select d.status from document d where d.subject_key = subject_key(tags[1]) and d.id = new_id));
 end
 $$;
 
@@ -163,6 +208,7 @@ as $$
 declare
   body constant jsonb := _json_body(call);
   tags constant text[] := _container_tags(body);
+  keys constant uuid[] := (select array_agg(subject_key(t)) from unnest(tags) t);
   page constant integer := _integer_member(body, 'page', 1, 1000000, 1, or_text => true);
   page_size constant integer := _integer_member(body, 'limit', 1, 1100, 10, or_text => true);
   sort constant text := _choice_member(body, 'sort', '{createdAt,updatedAt}', 'createdAt');
@@ -176,8 +222,7 @@ begin
     select d.subject_key, d.id, extract(epoch from case sort when 'createdAt' then d.created_at else d.updated_at end)
                                 * case when ascending then 1 else -1 end as key
     from document d
-    where d.project_id = current_project()
-      and (tags is null or d.subject_key in (select subject_key(t) from unnest(tags) t))
+    where d.project_id = current_project() and (keys is null or d.subject_key = any (keys)) and _is_shown(d, keys)
       and (filters is null or _filter_matches(filters, d.metadata))
       and (wanted_path is null or _matches_filepath(d.filepath, wanted_path))
   ), listed as (
@@ -225,32 +270,35 @@ declare
   body constant jsonb := _json_body(call);
   tags constant text[] := _container_tags(body);
   data document_data := _document_data(body);
-  d document := _named_document(call.arguments[1]);
+  d constant document := _named_document(call.arguments[1]);
+  copy document;
   answer response;
 begin
-  if tags <> array(select s.external_id from subject s where s.subject_key = d.subject_key) then
-    perform _invalid('containerTag', 'must stay what it is: a document cannot move to another container');
+  if not (tags @> _containers_of(d) and tags <@ _containers_of(d)) then
+    perform _invalid(case when body ? 'containerTags' then 'containerTags' else 'containerTag' end,
+                     'must stay what it is: a document cannot move to another container');
   end if;
   if data.content is not null then
     data.content := _check_text(coalesce(_page_text(_check_text(data.content)), data.content));
   end if;
-  perform from subject s where s.subject_key = d.subject_key for update;
-  if exists (select from document o where o.subject_key = d.subject_key and o.custom_id = data.custom_id and o.id <> d.id) then
-    perform _fail(409, 'conflict', 'The custom id is taken', format('Another document of this container has the custom id "%s".', data.custom_id));
-  end if;
-  update document o
-  set title = _title_given(o, coalesce(data.content, o.content)), content = coalesce(data.content, o.content), custom_id = coalesce(data.custom_id, o.custom_id),
-      metadata = o.metadata || coalesce(data.metadata, '{}'), filepath = coalesce(data.filepath, o.filepath),
-      task_type = coalesce(data.task_type, o.task_type), document_date = coalesce(data.document_date, o.document_date), updated_at = now()
-  where o.subject_key = d.subject_key and o.id = d.id
-  returning * into d;
-  -- Only what memories are drawn from needs to be read again.
-  if data.content is not null or data.task_type is not null or data.document_date is not null then
-    perform _document_enqueue(d);
-    select o.status into d.status from document o where o.subject_key = d.subject_key and o.id = d.id;
-  end if;
-  update subject s set updated_at = now(), entity_context = coalesce(data.entity_context, s.entity_context) where s.subject_key = d.subject_key;
-  answer.body := jsonb_build_object('id', d.id, 'status', d.status);
+  perform from subject s where s.subject_key in (select c.subject_key from _document_copies(d) c) order by s.subject_key for update;
+  for copy in select * from _document_copies(d) loop
+    if exists (select from document o where o.subject_key = copy.subject_key and o.custom_id = data.custom_id and o.id <> d.id) then
+      perform _fail(409, 'conflict', 'The custom id is taken', format('Another document of this container has the custom id "%s".', data.custom_id));
+    end if;
+    update document o
+    set title = _title_given(o, coalesce(data.content, o.content)), content = coalesce(data.content, o.content), custom_id = coalesce(data.custom_id, o.custom_id),
+        metadata = o.metadata || coalesce(data.metadata, '{}'), filepath = coalesce(data.filepath, o.filepath),
+        task_type = coalesce(data.task_type, o.task_type), document_date = coalesce(data.document_date, o.document_date), updated_at = now()
+    where o.subject_key = copy.subject_key and o.id = d.id
+    returning * into copy;
+    -- Only what memories are drawn from needs to be read again.
+    if data.content is not null or data.task_type is not null or data.document_date is not null then
+      perform _document_enqueue(copy);
+    end if;
+    update subject s set updated_at = now(), entity_context = coalesce(data.entity_context, s.entity_context) where s.subject_key = copy.subject_key;
+  end loop;
+  answer.body := (select jsonb_build_object('id', o.id, 'status', o.status) from document o where o.subject_key = d.subject_key and o.id = d.id);
   return answer;
 end
 $$;
@@ -269,7 +317,7 @@ as $$
 declare
   answer response;
 begin
-  perform _document_remove(_named_document(call.arguments[1]));
+  perform _document_remove(c) from _document_copies(_named_document(call.arguments[1])) c;
   answer.status := 204;
   return answer;
 end
@@ -295,7 +343,7 @@ begin
   if ids is not null then
     foreach named in array ids loop
       begin
-        perform _document_remove(_named_document(named));
+        perform _document_remove(c) from _document_copies(_named_document(named)) c;
         deleted := deleted + 1;
       exception when sqlstate 'MP404' or sqlstate 'MP409' then
         errors := errors || jsonb_build_object('id', named, 'error', sqlerrm);
@@ -323,6 +371,7 @@ declare
   query constant jsonb := call.query;
   -- Container tags come in one parameter, separated by commas.
   tags constant text[] := _container_tags(jsonb_build_object('containerTags', string_to_array(nullif(query ->> 'containerTags', ''), ',')));
+  keys constant uuid[] := (select array_agg(subject_key(t)) from unnest(tags) t);
   view constant text := _choice_member(query, 'view', '{active,pending,all}', 'active');
   page constant integer := _integer_member(query, 'page', 1, 1000000, 1, or_text => true);
   page_size constant integer := _integer_member(query, 'limit', 1, 1100, 100, or_text => true);
@@ -336,8 +385,7 @@ begin
     select row_number() over (order by d.created_at desc, d.id desc) as place,
            _document_entry(d) || jsonb_build_object('stuck', d.status not in ('done', 'failed') and d.updated_at < now() - interval '4 hours') as entry
     from document d
-    where d.project_id = current_project()
-      and (tags is null or d.subject_key in (select subject_key(t) from unnest(tags) t))
+    where d.project_id = current_project() and (keys is null or d.subject_key = any (keys)) and _is_shown(d, keys)
       and (view = 'all' or d.status not in ('done', 'failed'))
       and (view <> 'active' or d.updated_at >= now() - interval '4 hours')
   ) w;

@@ -1,7 +1,7 @@
 //! The queries of `sql/search/` and how their open places are filled.
 //!
 //! A text has two kinds of open places, written as comments: `/* subjects s */`, which becomes the restriction to one
-//! subject or to several, and `/* filter m */`, which becomes the compiled filter. What is put in is fixed text and
+//! subject or to several, and `/* filter d */`, which becomes the compiled filter. What is put in is fixed text and
 //! placeholders; everything that a caller wrote is a parameter.
 
 use std::cell::RefCell;
@@ -68,7 +68,7 @@ const RESTRICTIONS: [(&str, &str, &str); 4] = [
 ];
 
 /// The places for a filter, and the metadata that it speaks of there.
-const FILTERS: [(&str, &str); 2] = [("/* filter m */", "m.metadata"), ("/* filter d */", "d.metadata")];
+const FILTERS: [(&str, &str); 2] = [("/* filter told */", "told.metadata"), ("/* filter d */", "d.metadata")];
 
 /// The subjects that are read together.
 pub enum Keys {
