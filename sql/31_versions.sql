@@ -353,7 +353,7 @@ begin
   from memory m
   where m.subject_key = key and m.superseded_at is null and m.forgotten_at is null
     and (m.forget_after is null or m.forget_after > now())
-    and (filters is null or _memory_matches(filters, m))
+    and (filters is null or m.id in (select matching.id from _memories_matching(array[key], filters) matching))
   order by m.created_at desc, m.id desc
   limit max_results offset skip;
 end

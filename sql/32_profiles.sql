@@ -261,7 +261,7 @@ begin
     from memory m
     where m.subject_key = key and m.superseded_at is null and m.forgotten_at is null and not m.aside
       and (m.field_key is not null or m.forget_after is null or m.forget_after > now())
-      and (filters is null or _memory_matches(filters, m))
+      and (filters is null or m.id in (select matching.id from _memories_matching(array[key], filters) matching))
     order by btrim(m.content), m.is_static desc, m.created_at, m.id
   ), ranked as (
     select v.*, row_number() over (

@@ -157,17 +157,19 @@ as $$
   where m.value ->> 'content' <> ''
 $$;
 
--- Whether a memory passes filters: by its own metadata, or with those of a document that it was drawn from.
-create function _memory_matches(filters jsonb, m memory) returns boolean
+-- The latest versions that pass filters, by their own metadata or with those of a document that they were drawn from.
+create function _memories_matching(keys uuid[], filters jsonb) returns table (subject_key uuid, id text)
 language plpgsql stable
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 begin
-  return (
-    select coalesce(bool_or(_filter_matches(filters, d.metadata || m.metadata)), _filter_matches(filters, m.metadata))
-    from memory_source l
-    join document d on d.subject_key = l.subject_key and d.id = l.document_id
-    where l.subject_key = m.subject_key and l.memory_id = m.id);
+  return query
+  select distinct m.subject_key, m.id
+  from memory m
+  left join memory_source l on l.subject_key = m.subject_key and l.memory_id = m.id
+  left join document d on d.subject_key = l.subject_key and d.id = l.document_id
+  where m.subject_key = any (keys) and m.superseded_at is null
+    and _filter_matches(filters, case when d.metadata is null then m.metadata else d.metadata || m.metadata end);
 end
 $$;
 

@@ -454,6 +454,7 @@ as $$
 declare
   body constant jsonb := _json_body(call);
   tags constant text[] := _container_tags(body);
+  keys constant uuid[] := (select array_agg(subject_key(t)) from unnest(tags) t);
   page constant integer := _integer_member(body, 'page', 1, 1000000, 1, or_text => true);
   page_size constant integer := _integer_member(body, 'limit', 1, 1100, 10, or_text => true);
   sort constant text := _choice_member(body, 'sort', '{createdAt,updatedAt}', 'createdAt');
@@ -467,8 +468,8 @@ begin
   end if;
   select count(*) into total
   from memory m
-  where m.subject_key in (select subject_key(t) from unnest(tags) t) and _is_current(m)
-    and (filters is null or _memory_matches(filters, m));
+  where m.subject_key = any (keys) and _is_current(m)
+    and (filters is null or (m.subject_key, m.id) in (select * from _memories_matching(keys, filters)));
   select jsonb_build_object('memoryEntries', coalesce(jsonb_agg(listed.entry order by listed.position), '[]'),
                             'pagination', _pagination(page, page_size, total))
   into answer.body
@@ -486,8 +487,8 @@ begin
     cross join lateral (
       select extract(epoch from case sort when 'createdAt' then m.created_at else m.updated_at end) * case when ascending then 1 else -1 end as key
     ) moment
-    where m.subject_key in (select subject_key(t) from unnest(tags) t) and _is_current(m)
-      and (filters is null or _memory_matches(filters, m))
+    where m.subject_key = any (keys) and _is_current(m)
+      and (filters is null or (m.subject_key, m.id) in (select * from _memories_matching(keys, filters)))
     order by moment.key, case when ascending then m.id end, m.id desc
     limit page_size offset (page - 1) * page_size
   ) listed;
