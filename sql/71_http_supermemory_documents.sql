@@ -50,6 +50,7 @@ create type memory_profile_http.document_data as (
   filepath text,
   task_type text,
   document_date timestamptz,
+  utc_offset integer,
   entity_context text
 );
 
@@ -61,7 +62,7 @@ declare
   data document_data;
 begin
   data.content := _string_member(body, 'content', place => place);
-  if btrim(data.content, E' \t\r\n') = '' then
+  if _is_blank(data.content) then
     perform _invalid(place || 'content', 'must not be empty');
   end if;
   data.custom_id := _string_member(body, 'customId', max_length => 100, place => place);
@@ -72,6 +73,7 @@ begin
   data.filepath := _string_member(body, 'filepath', place => place);
   data.task_type := _choice_member(body, 'taskType', '{memory,superrag}', place => place);
   data.document_date := _timestamp_member(body, 'documentDate', place);
+  data.utc_offset := _utc_offset_or_null(_member(body, 'documentDate') #>> '{}');
   data.entity_context := _string_member(body, 'entityContext', max_length => 1500, place => place);
   perform _choice_member(body, 'dreaming', '{instant,dynamic}', place => place);
   if coalesce(_object_member(body, 'filterByMetadata', place), '{}') <> '{}' then
@@ -81,7 +83,7 @@ begin
 end
 $$;
 
-create function memory_profile_http._document_write(body jsonb, place text default '') returns jsonb
+create function memory_profile_http._document_write(body jsonb, place text default '', type text default null) returns jsonb
 language plpgsql
 set search_path = pg_catalog, memory_profile_http, memory_profile, pg_temp
 as $$
@@ -94,7 +96,8 @@ begin
     perform _invalid(place || 'content', 'is required', 'content_required');
   end if;
   new_id := document_add(tag, data.content, custom_id => data.custom_id, metadata => data.metadata, filepath => data.filepath,
-                         task_type => coalesce(data.task_type, 'memory'), document_date => data.document_date);
+                         task_type => coalesce(data.task_type, 'memory'), document_date => data.document_date,
+                         utc_offset => make_interval(secs => data.utc_offset), type => _document_write.type);
   if data.entity_context is not null then
     update subject s set entity_context = data.entity_context where s.subject_key = subject_key(tag);
   end if;
@@ -226,22 +229,26 @@ declare
   tags constant text[] := _container_tags(body);
   data document_data := _document_data(body);
   d document := _named_document(call.arguments[1]);
+  new_type text;
   answer response;
 begin
   if tags <> array(select s.external_id from subject s where s.subject_key = d.subject_key) then
     perform _invalid('containerTag', 'must stay what it is: a document cannot move to another container');
   end if;
   if data.content is not null then
-    data.content := _check_text(coalesce(_page_text(_check_text(data.content)), data.content));
+    new_type := case when _page_text(_check_text(data.content)) is null then 'text' else 'markdown' end;
+    data.content := _check_text(coalesce(_page_text(data.content), data.content));
   end if;
+  new_type := coalesce(_type_given(d, coalesce(data.content, d.content)), new_type);
   perform from subject s where s.subject_key = d.subject_key for update;
   if exists (select from document o where o.subject_key = d.subject_key and o.custom_id = data.custom_id and o.id <> d.id) then
     perform _fail(409, 'conflict', 'The custom id is taken', format('Another document of this container has the custom id "%s".', data.custom_id));
   end if;
   update document o
-  set title = _title_given(o, coalesce(data.content, o.content)), content = coalesce(data.content, o.content), custom_id = coalesce(data.custom_id, o.custom_id),
+  set title = _title_given(o, coalesce(data.content, o.content), new_type), type = new_type, content = coalesce(data.content, o.content), custom_id = coalesce(data.custom_id, o.custom_id),
       metadata = o.metadata || coalesce(data.metadata, '{}'), filepath = coalesce(data.filepath, o.filepath),
-      task_type = coalesce(data.task_type, o.task_type), document_date = coalesce(data.document_date, o.document_date), updated_at = now()
+      task_type = coalesce(data.task_type, o.task_type), document_date = coalesce(data.document_date, o.document_date),
+      utc_offset = case when data.document_date is null then o.utc_offset else data.utc_offset end, updated_at = now()
   where o.subject_key = d.subject_key and o.id = d.id
   returning * into d;
   -- Only what memories are drawn from needs to be read again.

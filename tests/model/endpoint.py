@@ -26,9 +26,21 @@ def memories(text):
                 "event_date": None,
                 "forget_after": None,
                 "turn": int(turn[1]) if turn else None,
+                **plan(said),
             }
         )
     return found
+
+
+def plan(said):
+    """What a line says of plans: "Planned: dentist on 2090-05-12", "Cancelled: dentist", "Moved: dentist to 2090-05-20"."""
+    change = re.match(r"(Planned|Cancelled|Moved): (.+?)(?: (?:on|to) ([-\d]+))?\.?$", said)
+    if not change:
+        return {}
+    what, day = change[2], change[3]
+    if change[1] == "Planned":
+        return {"kind": "event", "event_date": day, "forget_after": "2090-12-31"}
+    return {"kind": "event", "event_date": day, "plan_change": change[1].lower(), "plan": what, "planned_for": None}
 
 
 def fields(text):

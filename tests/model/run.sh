@@ -75,6 +75,28 @@ test_conversation() {
                  WHERE subject_key = memory_profile.subject_key('talk')")"
 }
 
+# Plans that the model says are off or moved are treated as those that the built-in rules find.
+test_plans() {
+  learn plans 'Planned: dentist appointment on 2090-05-12
+Planned: meeting with Bob on 2090-05-13
+Planned: meeting with Eve on 2090-05-14'
+  settles plans 'done'
+  same 'three are planned' 3 "$(remembers plans 'Planned')"
+  learn plans 'Cancelled: dentist appointment'
+  settles plans 'done'
+  same 'one that is cancelled is forgotten' '0|called off by "User noted: Cancelled: dentist appointment"' \
+    "$(remembers plans 'Planned: dentist')|$(sql -Atc "SELECT reason FROM memory_profile.memory_decisions('plans') WHERE decision = 'contradicted'")"
+  learn plans 'Moved: meeting with Bob to 2090-05-20'
+  settles plans 'done'
+  same 'one that is moved is superseded' '0|2|2090-05-20|2090-05-21' "$(remembers plans 'Planned: meeting with Bob')|$(sql -Atc \
+    "SELECT version, (event_date AT TIME ZONE 'UTC')::date, (forget_after AT TIME ZONE 'UTC')::date FROM memory_profile.memory
+     WHERE subject_key = memory_profile.subject_key('plans') AND content LIKE '%Moved: meeting%' AND superseded_at IS NULL")"
+  learn plans 'Cancelled: meeting'
+  settles plans 'done'
+  same 'of several none is meant' 1 "$(remembers plans 'Planned: meeting with Eve')"
+  check 'the prompt asks for them' grep -q 'plan_change' <(asked 'Cancelled: dentist')
+}
+
 test_name_is_known() {
   sql -c "SELECT memory_profile.profile_patch('named', '[{\"field_key\": \"name\", \"value\": \"Grace Hopper\"}]')" >/dev/null
   learn named 'What a fine day for named people.'
@@ -374,6 +396,7 @@ summary_interval -1
 
 test_what_the_model_finds
 test_conversation
+test_plans
 test_name_is_known
 test_slow
 test_large_document
