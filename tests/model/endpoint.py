@@ -33,14 +33,14 @@ def memories(text):
 
 
 def plan(said):
-    """What a line says of plans: "Planned: dentist on 2090-05-12", "Cancelled: dentist", "Moved: dentist to 2090-05-20"."""
-    change = re.match(r"(Planned|Cancelled|Moved): (.+?)(?: (?:on|to) ([-\d]+))?\.?$", said)
-    if not change:
+    """What a line says of plans: "The walk is planned on 2090-05-12", "The walk is cancelled", "The walk is moved to 2090-05-20"."""
+    found = re.match(r"The (.+?) is (planned|cancelled|moved)(?: (?:on|to) ([-\d]+))?\.?$", said)
+    if not found:
         return {}
-    what, day = change[2], change[3]
-    if change[1] == "Planned":
+    what, change, day = found.groups()
+    if change == "planned":
         return {"kind": "event", "event_date": day, "forget_after": "2090-12-31"}
-    return {"kind": "event", "event_date": day, "plan_change": change[1].lower(), "plan": what, "planned_for": None}
+    return {"kind": "event", "event_date": day, "plan_change": change, "plan": what, "planned_for": None}
 
 
 def fields(text):
