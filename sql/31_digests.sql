@@ -119,7 +119,7 @@ begin
 end
 $$;
 
--- Makes those digests of a subject anew that were made before all their texts had a vector of this model.
+-- Makes those digests of a subject anew that were made before all their texts had a vector of this model that are to have one.
 create function _memories_digest_coded(key uuid, model smallint) returns void
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
@@ -127,6 +127,13 @@ as $$
 begin
   perform _memory_digest(key, d.first_block, d.last_block)
   from (select d.first_block, d.last_block from memory_digest d
-        where d.subject_key = key and (d.model_id is distinct from model or d.coded < d.texts) offset 0) d;
+        where d.subject_key = key
+          and (d.model_id is distinct from model
+               or d.coded < d.texts
+                  - (select count(*) from (select r.text_id from embedding_refusal r
+                                           where r.subject_key = key and r.model_id = model and d.coded < d.texts offset 0) r
+                     join memory m on m.subject_key = key and m.id = r.text_id
+                     where m.signature_block between d.first_block and d.last_block
+                       and m.superseded_at is null and m.forgotten_at is null)) offset 0) d;
 end
 $$;

@@ -207,6 +207,21 @@ begin
 end
 $$;
 
+-- What is said of a plan that was moved by so much, with the day that it has now. A plan ends with its day, where the subject is.
+create function _plan_shifted(plan memory, attributes jsonb, shift interval) returns jsonb
+language plpgsql stable
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  zone constant text := coalesce(_subject_zone(plan.subject_key), 'UTC');
+  day constant timestamptz := (plan.event_date at time zone 'UTC' + shift) at time zone 'UTC';
+begin
+  return attributes || jsonb_build_object(
+    'content', coalesce(_plan_moved_to(attributes ->> 'content', day, project_setting('language') #>> '{}'), attributes ->> 'content'),
+    'event_date', day, 'forget_after', (plan.forget_after at time zone zone + shift) at time zone zone);
+end
+$$;
+
 -- Remembers that a plan is off, which is forgotten softly, or that it takes place on another day, which supersedes it.
 create function _plan_call_off(plan memory, new memory, called_off jsonb, embed boolean) returns memory
 language plpgsql
@@ -257,6 +272,13 @@ begin
   if called_off is not null then
     plan := _plan_meant(key, called_off);
     if plan.id is not null then
+      if called_off ->> 'shift' is not null then
+        -- Said once more of the day that it has now.
+        if plan.content = _plan_moved_to(new.content, plan.event_date, project_setting('language') #>> '{}') then
+          return _memory_reinforce(plan, attributes - 'content', 'the same text', new.content);
+        end if;
+        new := _memory_new(key, _plan_shifted(plan, attributes, (called_off ->> 'shift')::interval), names);
+      end if;
       return _plan_call_off(plan, new, called_off, embed);
     elsif (called_off ->> 'only_known')::boolean then
       return null;

@@ -16,6 +16,7 @@ create table document (
   metadata jsonb not null default '{}' check (jsonb_typeof(metadata) = 'object'),
   task_type text not null default 'memory' check (task_type in ('memory', 'superrag')),
   document_date timestamptz,
+  utc_offset integer check (utc_offset between -93599 and 93599),
   status text not null default 'queued'
     check (status in ('unknown', 'queued', 'extracting', 'chunking', 'embedding', 'indexing', 'done', 'failed')),
   error text,
@@ -31,6 +32,7 @@ create index document_by_id on document (project_id, id);
 create index document_by_custom_id on document (project_id, custom_id) where custom_id is not null;
 comment on table document is 'Texts that memories are drawn from';
 comment on column document.place is 'Its place among the containers that it was added to together, where it has the same id; null for a document of one';
+comment on column document.utc_offset is 'Seconds that the clock which document_date was read from is ahead of UTC, where that is known';
 comment on column document.processed_sha256 is 'Checksum of what was last processed: the content, and what else decides what is drawn from it';
 
 create table chunk (
@@ -106,6 +108,7 @@ create table message (
   request_id text,
   model text,
   processed boolean not null default false,
+  utc_offset integer check (utc_offset between -93599 and 93599),
   metadata jsonb not null default '{}' check (jsonb_typeof(metadata) = 'object'),
   created_at timestamptz not null default now(),
   primary key (subject_key, id),
@@ -113,6 +116,7 @@ create table message (
 );
 create index message_in_order on message (subject_key, conversation_id, sequence);
 comment on table message is 'Conversation messages, for the APIs whose contract keeps them';
+comment on column message.utc_offset is 'Seconds that the clock which created_at was read from is ahead of UTC, where that is known';
 
 select _isolate('document');
 select _isolate('chunk');
@@ -154,7 +158,7 @@ set search_path = pg_catalog, memory_profile, pg_temp
 as $$
   select string_agg(format('%s: %s', coalesce(m.value ->> 'name', m.value ->> 'role'), m.value ->> 'content'), E'\n' order by m.ordinality)
   from jsonb_array_elements(messages) with ordinality m
-  where m.value ->> 'content' <> ''
+  where not _is_blank(m.value ->> 'content')
 $$;
 
 -- The latest versions that pass filters, by their own metadata or with those of a document that they were drawn from.
@@ -187,7 +191,7 @@ begin
   if d.type = 'conversation' then
     select jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
       'role', m.role, 'name', m.name, 'content', m.content,
-      'timestamp', case when d.document_date is null then _iso(m.created_at) end)) order by m.sequence)
+      'timestamp', case when d.document_date is null then _iso(m.created_at, m.utc_offset) end)) order by m.sequence)
     into messages
     from message m
     where m.subject_key = d.subject_key and m.conversation_id = d.custom_id;
@@ -203,7 +207,7 @@ set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 begin
   return sha256(convert_to(jsonb_build_array(
-    d.type, d.task_type, extract(epoch from d.document_date), profile_schema_get() -> 'version', d.content)::text, 'UTF8'));
+    d.type, d.task_type, extract(epoch from d.document_date), d.utc_offset, profile_schema_get() -> 'version', d.content)::text, 'UTF8'));
 end
 $$;
 
@@ -221,11 +225,21 @@ begin
 end
 $$;
 
--- The title that a document keeps when its content becomes another: one that was drawn from the former content goes with it.
-create function _title_given(d document, new_content text) returns text
+-- The type that a document has when its content becomes another and no type is named: one that says how the former content was
+-- to be read goes with it, one that says where it is from stays. NULL for none.
+create function _type_given(d document, new_content text) returns text
+language sql immutable
+as $$
+  select case when new_content = d.content or d.type not in ('csv', 'json', 'html', 'markdown') then d.type end
+$$;
+
+-- The title that a document keeps when its content becomes another: one that was drawn from the former content goes with it, and so
+-- does the name of a file of data that is none any more.
+create function _title_given(d document, new_content text, new_type text) returns text
 language sql stable
 as $$
-  select case when new_content = d.content or d.title is distinct from memory_profile._document_title(d.content) then d.title end
+  select case when new_content = d.content or d.title is distinct from memory_profile._document_title(d.content)
+                   and (d.type not in ('csv', 'json') or new_type in ('csv', 'json')) then d.title end
 $$;
 
 -- The messages of a chat as callers write one down, an array of them or lines that begin with a role; NULL for any other text.
@@ -276,7 +290,7 @@ $$;
 -- Adds a document, under this id if it is new; the place is that among several containers.
 create function _document_put(
   new_id text, new_place integer, subject text, content text, custom_id text, metadata jsonb, title text, type text,
-  url text, filepath text, task_type text, document_date timestamptz
+  url text, filepath text, task_type text, document_date timestamptz, utc_offset integer
 ) returns text
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
@@ -284,27 +298,33 @@ as $$
 declare
   key uuid := _subject_for_write(subject);
   known document;
+  fallback text := 'text';
 begin
   content := _check_text(content);
   -- A page becomes its text, as when it is sent as a file.
-  if _document_put.type in ('text', 'html', 'webpage') and _page_text(content) is not null then
+  if coalesce(_document_put.type, 'text') in ('text', 'html', 'webpage') and _page_text(content) is not null then
     content := _check_text(_page_text(content));
-    _document_put.type := case _document_put.type when 'webpage' then 'webpage' else 'markdown' end;
+    fallback := 'markdown';
+    _document_put.type := nullif(nullif(_document_put.type, 'text'), 'html');
   end if;
   metadata := _check_metadata(coalesce(metadata, '{}'));
   custom_id := _check_custom_id(custom_id);
   select * into known from document d where d.subject_key = key and d.custom_id = _document_put.custom_id for update;
   if known.id is null then
-    insert into document (subject_key, id, place, project_id, custom_id, title, type, url, filepath, content, metadata, task_type, document_date)
-    values (key, new_id, new_place, _project(), _document_put.custom_id, _document_put.title, _document_put.type, _document_put.url,
-            _document_put.filepath, _document_put.content, _document_put.metadata, _document_put.task_type, _document_put.document_date)
+    insert into document (subject_key, id, place, project_id, custom_id, title, type, url, filepath, content, metadata, task_type, document_date,
+                          utc_offset)
+    values (key, new_id, new_place, _project(), _document_put.custom_id, _document_put.title, coalesce(_document_put.type, fallback),
+            _document_put.url, _document_put.filepath, _document_put.content, _document_put.metadata, _document_put.task_type,
+            _document_put.document_date, _document_put.utc_offset)
     returning * into known;
   else
+    _document_put.type := coalesce(_document_put.type, _type_given(known, content), fallback);
     update document d
-    set content = _document_put.content, metadata = d.metadata || _document_put.metadata,
-        title = coalesce(_document_put.title, _title_given(d, _document_put.content)), url = coalesce(_document_put.url, d.url),
-        filepath = coalesce(_document_put.filepath, d.filepath), task_type = _document_put.task_type,
-        document_date = coalesce(_document_put.document_date, d.document_date), updated_at = now(),
+    set content = _document_put.content, type = _document_put.type, metadata = d.metadata || _document_put.metadata,
+        title = coalesce(_document_put.title, _title_given(d, _document_put.content, _document_put.type)),
+        url = coalesce(_document_put.url, d.url), filepath = coalesce(_document_put.filepath, d.filepath), task_type = _document_put.task_type,
+        document_date = coalesce(_document_put.document_date, d.document_date),
+        utc_offset = case when _document_put.document_date is null then d.utc_offset else _document_put.utc_offset end, updated_at = now(),
         place = case when d.id = new_id then coalesce(new_place, d.place) else d.place end
     where d.subject_key = key and d.id = known.id
     returning * into known;
@@ -314,19 +334,22 @@ begin
   return known.id;
 end
 $$;
+
 create function document_add(
   subject text, content text,
-  custom_id text default null, metadata jsonb default '{}', title text default null, type text default 'text',
-  url text default null, filepath text default null, task_type text default 'memory', document_date timestamptz default null
+  custom_id text default null, metadata jsonb default '{}', title text default null, type text default null,
+  url text default null, filepath text default null, task_type text default 'memory', document_date timestamptz default null,
+  utc_offset interval default null
 ) returns text
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 begin
-  return _document_put(_new_id('doc'), null, subject, content, custom_id, metadata, title, type, url, filepath, task_type, document_date);
+  return _document_put(_new_id('doc'), null, subject, content, custom_id, metadata, title, type, url, filepath, task_type, document_date,
+                       extract(epoch from utc_offset)::integer);
 end
 $$;
-comment on function document_add(text, text, text, jsonb, text, text, text, text, text, timestamptz) is
+comment on function document_add(text, text, text, jsonb, text, text, text, text, text, timestamptz, interval) is
   'Adds a document about a subject and returns its id; the job queue chunks it and draws memories from it (task_type superrag: chunks only). '
   'The same custom_id again replaces the content of the document that is there';
 

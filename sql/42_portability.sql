@@ -87,7 +87,7 @@ as $$
     'id', m.id, 'profileId', m.subject_key, 'role', m.role, 'content', m.content, 'requestId', m.request_id, 'model', m.model,
     'processed', m.processed, 'createdAt', memory_profile._iso(m.created_at))
     || jsonb_strip_nulls(jsonb_build_object('conversationId', m.conversation_id, 'sequence', m.sequence, 'name', m.name,
-                                            'metadata', nullif(m.metadata, '{}')))
+                                            'utcOffset', m.utc_offset, 'metadata', nullif(m.metadata, '{}')))
 $$;
 
 create function profile_export(id text, include_history boolean default true) returns jsonb
@@ -130,7 +130,7 @@ begin
       'documents', coalesce((select jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
                                'id', d.id, 'customId', d.custom_id, 'title', d.title, 'type', d.type, 'url', d.url, 'source', d.source,
                                'filepath', d.filepath, 'summary', d.summary, 'content', d.content, 'metadata', d.metadata, 'taskType', d.task_type,
-                               'documentDate', _iso(d.document_date), 'status', d.status, 'error', d.error,
+                               'documentDate', _iso(d.document_date), 'utcOffset', d.utc_offset, 'status', d.status, 'error', d.error,
                                'place', d.place, 'createdAt', _iso(d.created_at), 'updatedAt', _iso(d.updated_at),
                                'chunks', (select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('position', c.position,
                                             'heading', c.heading, 'content', c.content)) order by c.position), '[]')
@@ -259,10 +259,10 @@ begin
 
   for item in select value from jsonb_path_query(document, '$.history.documents[*]') value loop
     insert into document (subject_key, id, project_id, custom_id, title, type, url, source, filepath, summary, content, metadata, task_type,
-                          document_date, status, error, place, created_at, updated_at)
+                          document_date, utc_offset, status, error, place, created_at, updated_at)
     values (key, item ->> 'id', project, item ->> 'customId', item ->> 'title', coalesce(item ->> 'type', 'text'), item ->> 'url', item ->> 'source',
             item ->> 'filepath', item ->> 'summary', item ->> 'content', coalesce(item -> 'metadata', '{}'), coalesce(item ->> 'taskType', 'memory'),
-            (item ->> 'documentDate')::timestamptz, coalesce(item ->> 'status', 'done'), item ->> 'error',
+            (item ->> 'documentDate')::timestamptz, (item ->> 'utcOffset')::integer, coalesce(item ->> 'status', 'done'), item ->> 'error',
             case when external = document #>> '{profile,externalId}' then (item ->> 'place')::integer end, (item ->> 'createdAt')::timestamptz, (item ->> 'updatedAt')::timestamptz);
     for passage in select value from jsonb_array_elements(coalesce(item -> 'chunks', '[]')) loop
       insert into chunk (subject_key, document_id, position, project_id, heading, content)
@@ -273,10 +273,10 @@ begin
     select key, memory_id, item ->> 'id', project from jsonb_array_elements_text(coalesce(item -> 'memories', '[]')) memory_id;
   end loop;
 
-  insert into message (subject_key, id, project_id, conversation_id, sequence, role, name, content, request_id, model, processed, metadata, created_at)
+  insert into message (subject_key, id, project_id, conversation_id, sequence, role, name, content, request_id, model, processed, metadata, created_at, utc_offset)
   select key, coalesce(_uuid_or_null(m ->> 'id'), gen_random_uuid()), project, m ->> 'conversationId', (m ->> 'sequence')::integer,
          m ->> 'role', m ->> 'name', m ->> 'content', m ->> 'requestId', m ->> 'model', coalesce((m ->> 'processed')::boolean, false),
-         coalesce(m -> 'metadata', '{}'), coalesce((m ->> 'createdAt')::timestamptz, now())
+         coalesce(m -> 'metadata', '{}'), coalesce((m ->> 'createdAt')::timestamptz, now()), (m ->> 'utcOffset')::integer
   from jsonb_path_query(document, '$.messages[*]') m;
 
   insert into job (subject_key, id, project_id, kind, input_type, document_id, payload, payload_sha256, payload_bytes, status, attempts, error, result,

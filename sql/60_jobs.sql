@@ -31,7 +31,7 @@ create table job (
   applied integer not null default 0,
   status text not null default 'queued' check (status in ('queued', 'running', 'done', 'failed')),
   waits boolean not null default false,
-  turn bigint not null default 0,
+  turn bigint not null,
   attempts integer not null default 0,
   max_attempts integer not null default 5,
   deaths integer not null default 0,
@@ -64,6 +64,47 @@ select _isolate('job');
 -- the queue serves subjects in turn, however many jobs one of them has.
 create sequence job_turn minvalue 0 start 0;
 
+-- Gives a job its turn. The order is that of all projects, so no writer has a say in it, whatever value is written: a new job
+-- goes behind the others of its subject, one whose turn is changed behind those of the subjects whose turn it is. Only who restores
+-- a dump may insert turns.
+create function _job_turn() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+begin
+  if tg_op = 'INSERT' then
+    new.turn := greatest(
+      (select last_value from job_turn),
+      (select j.turn + 1 from job j
+       where j.subject_key = new.subject_key and j.status in ('queued', 'running') and j.kind not in ('embed', 'summary')
+       order by j.sequence desc limit 1));
+  else
+    new.turn := greatest(old.turn, (select last_value from job_turn) + 1);
+  end if;
+  return new;
+end
+$$;
+revoke execute on function _job_turn() from public;
+
+create trigger job_turn before insert on job
+  for each row when (new.turn is null) execute function _job_turn();
+create trigger job_turn_again before update of turn on job
+  for each row when (new.turn is distinct from old.turn) execute function _job_turn();
+
+-- Moves the turn on to that of the jobs that the session runs.
+create function _job_turn_advance() returns void
+language plpgsql security definer
+set search_path = pg_catalog, memory_profile, pg_temp
+as $$
+declare
+  latest constant bigint := (select max(j.turn) from job j where j.worker = pg_backend_pid() and j.status = 'running');
+begin
+  if latest > (select last_value from job_turn) then
+    perform setval('job_turn', latest);
+  end if;
+end
+$$;
+
 create function _job_enqueue(
   key uuid, job_kind text, payload text, input_type text default null, document_id text default null, document_bytes integer default null
 ) returns uuid
@@ -73,12 +114,9 @@ as $$
 declare
   new_id uuid;
 begin
-  insert into job (subject_key, project_id, kind, input_type, document_id, payload, payload_sha256, payload_bytes, turn)
+  insert into job (subject_key, project_id, kind, input_type, document_id, payload, payload_sha256, payload_bytes)
   values (key, _project(), job_kind, _job_enqueue.input_type, _job_enqueue.document_id, _job_enqueue.payload,
-          sha256(convert_to(_job_enqueue.payload, 'UTF8')), coalesce(octet_length(_job_enqueue.payload), document_bytes),
-          greatest((select last_value from job_turn),
-                   (select j.turn + 1 from job j where j.subject_key = key and j.status in ('queued', 'running') and j.kind not in ('embed', 'summary')
-                    order by j.sequence desc limit 1)))
+          sha256(convert_to(_job_enqueue.payload, 'UTF8')), coalesce(octet_length(_job_enqueue.payload), document_bytes))
   returning id into new_id;
   return new_id;
 end

@@ -54,9 +54,15 @@ begin
   all_that_fit := coalesce((due ->> 'memories')::integer >= _embed_batch() or (due ->> 'chunks')::integer >= _embed_chunk_batch(), false);
   -- Whether something has come to lack one before the place where this run began is seen by a last one, from the beginning.
   more := all_that_fit or coalesce((earlier ->> 'block')::bigint > 0, false);
-  -- The codes of a model of another dimension do not fit where the former ones are.
+  -- The codes of a model of another dimension do not fit where the former ones are. A text without a vector has none to be put there.
   if not more then
-    if exists (select from memory_signature s where s.subject_key = key and _signatures_lack(s.signatures, model)) then
+    if exists (
+      select from memory_signature s
+      cross join lateral unnest(_signatures_lacking(s.signatures, model)) lacking (id)
+      where s.subject_key = key and s.part = 0
+        and (select e.memory_id from memory_embedding e
+             where e.subject_key = key and e.model_id = model and e.memory_id = lacking.id) is not null)
+    then
       perform _memories_sign(key, model);
     else
       perform _memories_digest_coded(key, model);
@@ -65,7 +71,10 @@ begin
     from document d
     where d.subject_key = key
       and exists (select from chunk_signature s
-                  where s.subject_key = key and s.document_id = d.id and _signatures_lack(s.signatures, model));
+                  cross join lateral unnest(_signatures_lacking(s.signatures, model)) lacking (id)
+                  where s.subject_key = key and s.document_id = d.id
+                    and (select e.chunk_id from chunk_embedding e
+                         where e.subject_key = key and e.model_id = model and e.chunk_id = lacking.id) is not null);
   end if;
   update document d set status = 'done' where d.subject_key = key and d.status = 'embedding' and not _awaits_embedding(d);
   -- What was written after the remote model had been asked about all there was.

@@ -24,7 +24,8 @@ begin
     select * into source from document d where d.subject_key = this.subject_key and d.id = this.document_id;
     if source.id is not null and source.processed_sha256 is distinct from _document_digest(source) then
       return case when source.task_type = 'memory' then
-          _extraction(this.subject_key, this.id, _document_text(source), source.type, coalesce(source.document_date, source.created_at), aside => aside)
+          _extraction(this.subject_key, this.id, _document_text(source), source.type, coalesce(source.document_date, source.created_at), aside => aside,
+                      utc_offset => source.utc_offset)
         else '{"fields": [], "memories": []}' end
         || jsonb_build_object('digest', encode(_document_digest(source), 'hex'));
     end if;

@@ -148,7 +148,7 @@ begin
     exit when by_itself;
   end loop;
   if latest > (select last_value from job_turn) then
-    perform setval('job_turn', latest);
+    perform _job_turn_advance();
   end if;
 end
 $$;
@@ -248,7 +248,8 @@ begin
         extraction = case when this.status = 'queued' and this.kind <> 'embed' then coalesce(j.extraction, found_in_text) end,
         applied = case when this.status = 'queued' then j.applied + case when outcome ? 'chunking' then 0 else _apply_batch() end else 0 end,
         attempts = case this.status when 'queued' then 0 else j.attempts end, run_after = clock_timestamp(),
-        turn = case this.status when 'queued' then greatest(j.turn, (select last_value from job_turn)) + 1 else j.turn end,
+        -- Behind the others: which turn that is, the table says.
+        turn = case this.status when 'queued' then j.turn + 1 else j.turn end,
         finished_at = case this.status when 'done' then clock_timestamp() end
     where j.subject_key = key and j.id = claimed;
     return this.status;

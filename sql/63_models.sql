@@ -216,7 +216,7 @@ $$;
 -- else a text.
 create function _ask_claim(max_count integer, time_limit interval)
 returns table (subject_key uuid, job_id uuid, piece integer, data text, input_type text, moment timestamptz,
-               fields jsonb, subject_names text[], instructions text[], facts text[], language text, zone text)
+               fields jsonb, subject_names text[], instructions text[], facts text[], language text, zone text, utc_offset integer)
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
@@ -233,6 +233,7 @@ begin
     data := this.payload;
     input_type := this.input_type;
     moment := this.created_at;
+    utc_offset := null;
     fields := null;
     instructions := null;
     facts := null;
@@ -253,6 +254,7 @@ begin
       data := _document_text(source);
       input_type := source.type;
       moment := coalesce(source.document_date, source.created_at);
+      utc_offset := source.utc_offset;
     end if;
     if data is null then
       perform _ask_nothing(this.subject_key, this.id);
@@ -363,7 +365,8 @@ $$;
 -- What was found in the text of a job: by the model, if it was asked about this very text, else by the built-in extractor.
 -- NULL while that one is reading a long text aside.
 create function _extraction(
-  key uuid, job uuid, data text, input_type text, moment timestamptz, conversation text default null, aside boolean default false
+  key uuid, job uuid, data text, input_type text, moment timestamptz, conversation text default null, aside boolean default false,
+  utc_offset integer default null
 ) returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, memory_profile, pg_temp
@@ -378,7 +381,7 @@ begin
     return _with_turns(answer.extraction, turns, conversation);
   end if;
   return _with_turns(_extract(data, input_type, moment, profile_schema_get() -> 'fields', _subject_names(key), language,
-                              _subject_zone(key), aside), turns, conversation);
+                              _subject_zone(key), aside, utc_offset), turns, conversation);
 end
 $$;
 

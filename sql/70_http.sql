@@ -247,7 +247,8 @@ as $$
 declare
   headers jsonb := coalesce(current_setting('request.headers', true), '{}')::jsonb;
   uri text := coalesce(headers ->> 'x-original-uri', '/');
-  path text := split_part(uri, '?', 1);
+  -- Some clients and proxies add a slash to the end of what they are given.
+  path text := regexp_replace(split_part(uri, '?', 1), '(.)/$', '\1');
   verb text := case headers ->> 'x-original-method' when 'HEAD' then 'GET' else headers ->> 'x-original-method' end;
   route record;
   allowed text;
@@ -271,7 +272,7 @@ begin
     call.method := verb;
     call.path := path;
     call.arguments := array(select _percent_decode(a) from unnest(regexp_match(path, route.pattern)) a);
-    call.query := _query(nullif(substr(uri, length(path) + 2), ''));
+    call.query := _query(nullif(substr(uri, strpos(uri || '?', '?') + 1), ''));
     call.body := $1;
     call.content_type := headers ->> 'x-original-content-type';
     answer := _dispatch(route.handler, call);
@@ -290,7 +291,7 @@ begin
       if sqlstate not like 'MP%' then
         message := upper(left(message, 1)) || substr(message, 2);
       end if;
-      answer.body := _error_body(coalesce(route.api, _api_of(path)), answer.status,
+      answer.body := _error_body(coalesce(route.api, _api_of(path || '/')), answer.status,
         case when sqlstate like 'MP%' then code else _default_code(route.api, answer.status) end, message, detail);
       answer.headers := case answer.status
         when 401 then '[{"WWW-Authenticate": "Bearer"}]'

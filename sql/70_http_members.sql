@@ -18,7 +18,7 @@ begin
 end
 $$;
 
--- A string. A required one must hold more than white space. `place` is where the body stands in the request, such as
+-- A string. A required one must hold something to be seen. `place` is where the body stands in the request, such as
 -- "include." or "memories[3].".
 create function memory_profile_http._string_member(
   body jsonb, name text, required boolean default false, max_length integer default null, place text default '') returns text
@@ -33,7 +33,7 @@ begin
     perform _invalid(place || name, 'is required', name || '_required');
   elsif jsonb_typeof(value) <> 'string' then
     perform _invalid(place || name, 'must be a string');
-  elsif required and btrim(content, E' \t\r\n') = '' then
+  elsif required and _is_blank(content) then
     perform _invalid(place || name, 'must not be empty', name || '_required');
   elsif length(content) > max_length then
     perform _invalid(place || name, format('must have at most %s characters, this has %s', max_length, length(content)));

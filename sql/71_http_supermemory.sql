@@ -549,7 +549,7 @@ begin
     messages := coalesce(messages, '[]') || jsonb_build_object(
       'role', _choice_member(item, 'role', '{user,assistant,system,developer,tool,function}', 'user', place),
       'name', _string_member(item, 'name', place => place), 'content', _message_text(item, place),
-      'timestamp', _timestamp_member(item, 'timestamp', place));
+      'timestamp', _timestamp_member(item, 'timestamp', place), 'utc_offset', _utc_offset_or_null(_member(item, 'timestamp') #>> '{}'));
   end loop;
   if coalesce(_transcript(messages), '') = '' then
     perform _invalid('messages', 'must have a text in one of them');
@@ -566,11 +566,11 @@ begin
     and not exists (select from jsonb_array_elements(messages) with ordinality n
                     where n.ordinality - 1 = m.sequence and n.value ->> 'role' = m.role and n.value ->> 'content' = m.content
                       and n.value ->> 'name' is not distinct from m.name);
-  insert into message (subject_key, project_id, conversation_id, sequence, role, name, content, created_at)
+  insert into message (subject_key, project_id, conversation_id, sequence, role, name, content, created_at, utc_offset)
   select key, current_project(), conversation, n.ordinality - 1, n.value ->> 'role', n.value ->> 'name', n.value ->> 'content',
-         coalesce((n.value ->> 'timestamp')::timestamptz, now())
+         coalesce((n.value ->> 'timestamp')::timestamptz, now()), (n.value ->> 'utc_offset')::integer
   from jsonb_array_elements(messages) with ordinality n
-  where n.value ->> 'content' <> ''
+  where not _is_blank(n.value ->> 'content')
     and not exists (select from message m where m.subject_key = key and m.conversation_id = conversation and m.sequence = n.ordinality - 1)
   order by n.ordinality;
   return answer;

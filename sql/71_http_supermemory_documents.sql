@@ -87,6 +87,7 @@ create type memory_profile_http.document_data as (
   filepath text,
   task_type text,
   document_date timestamptz,
+  utc_offset integer,
   entity_context text
 );
 
@@ -98,7 +99,7 @@ declare
   data document_data;
 begin
   data.content := _string_member(body, 'content', place => place);
-  if btrim(data.content, E' \t\r\n') = '' then
+  if _is_blank(data.content) then
     perform _invalid(place || 'content', 'must not be empty');
   end if;
   data.custom_id := _string_member(body, 'customId', max_length => 100, place => place);
@@ -109,6 +110,7 @@ begin
   data.filepath := _string_member(body, 'filepath', place => place);
   data.task_type := _choice_member(body, 'taskType', '{memory,superrag}', place => place);
   data.document_date := _timestamp_member(body, 'documentDate', place);
+  data.utc_offset := _utc_offset_or_null(_member(body, 'documentDate') #>> '{}');
   data.entity_context := _string_member(body, 'entityContext', max_length => 1500, place => place);
   perform _choice_member(body, 'dreaming', '{instant,dynamic}', place => place);
   if coalesce(_object_member(body, 'filterByMetadata', place), '{}') <> '{}' then
@@ -118,7 +120,7 @@ begin
 end
 $$;
 
-create function memory_profile_http._document_write(body jsonb, place text default '') returns jsonb
+create function memory_profile_http._document_write(body jsonb, place text default '', type text default null) returns jsonb
 language plpgsql
 set search_path = pg_catalog, memory_profile_http, memory_profile, pg_temp
 as $$
@@ -137,7 +139,7 @@ begin
   new_id := coalesce((select d.id from document d where d.subject_key = subject_key(tags[1]) and d.custom_id = data.custom_id), _new_id('doc'));
   perform _document_put(
     new_id, case when cardinality(tags) > 1 then t.ordinality::integer - 1 end, t.tag, coalesce(_chat_continued(d.content, data.content), data.content),
-    data.custom_id, data.metadata, null, 'text', null, data.filepath, coalesce(data.task_type, 'memory'), data.document_date)
+    data.custom_id, data.metadata, null, _document_write.type, null, data.filepath, coalesce(data.task_type, 'memory'), data.document_date, data.utc_offset)
   from unnest(tags) with ordinality t (tag, ordinality)
   left join document d on d.subject_key = subject_key(t.tag) and d.custom_id = data.custom_id;
   if data.entity_context is not null then
@@ -272,6 +274,9 @@ declare
   data document_data := _document_data(body);
   d constant document := _named_document(call.arguments[1]);
   copy document;
+  new_type text;
+  content text;
+  type text;
   answer response;
 begin
   if not (tags @> _containers_of(d) and tags <@ _containers_of(d)) then
@@ -279,17 +284,22 @@ begin
                      'must stay what it is: a document cannot move to another container');
   end if;
   if data.content is not null then
-    data.content := _check_text(coalesce(_page_text(_check_text(data.content)), data.content));
+    new_type := case when _page_text(_check_text(data.content)) is null then 'text' else 'markdown' end;
+    data.content := _check_text(coalesce(_page_text(data.content), data.content));
   end if;
   perform from subject s where s.subject_key in (select c.subject_key from _document_copies(d) c) order by s.subject_key for update;
   for copy in select * from _document_copies(d) loop
     if exists (select from document o where o.subject_key = copy.subject_key and o.custom_id = data.custom_id and o.id <> d.id) then
       perform _fail(409, 'conflict', 'The custom id is taken', format('Another document of this container has the custom id "%s".', data.custom_id));
     end if;
+    content := coalesce(data.content, copy.content);
+    type := coalesce(_type_given(copy, content), new_type);
     update document o
-    set title = _title_given(o, coalesce(data.content, o.content)), content = coalesce(data.content, o.content), custom_id = coalesce(data.custom_id, o.custom_id),
+    set title = _title_given(copy, v3_documents_update.content, v3_documents_update.type), type = v3_documents_update.type,
+        content = v3_documents_update.content, custom_id = coalesce(data.custom_id, o.custom_id),
         metadata = o.metadata || coalesce(data.metadata, '{}'), filepath = coalesce(data.filepath, o.filepath),
-        task_type = coalesce(data.task_type, o.task_type), document_date = coalesce(data.document_date, o.document_date), updated_at = now()
+        task_type = coalesce(data.task_type, o.task_type), document_date = coalesce(data.document_date, o.document_date),
+        utc_offset = case when data.document_date is null then o.utc_offset else data.utc_offset end, updated_at = now()
     where o.subject_key = copy.subject_key and o.id = d.id
     returning * into copy;
     -- Only what memories are drawn from needs to be read again.

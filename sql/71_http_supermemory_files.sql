@@ -41,13 +41,11 @@ begin
     perform _fail(415, 'unsupported_media_type', 'Unsupported file type',
       format('"%s"%s cannot be read: text, Markdown, HTML, JSON and CSV can, in UTF-8.', file ->> 'name', ' of type ' || (file ->> 'media_type')));
   end if;
-  answer.body := _document_write(_form_body(form -> 'fields') || jsonb_build_object('content', file -> 'text'));
   -- What kind of text it is decides how it is read; data have no title of their own.
+  answer.body := _document_write(_form_body(form -> 'fields') || jsonb_build_object('content', file -> 'text'), type => file ->> 'type');
   update document d
-  set type = file ->> 'type',
-      title = case when file ->> 'type' in ('json', 'csv') then left(nullif(btrim(file ->> 'name'), ''), 120)
-                   when d.type not in ('json', 'csv') then d.title end
-  where d.project_id = current_project() and d.id = answer.body ->> 'id';
+  set title = left(nullif(btrim(file ->> 'name'), ''), 120)
+  where file ->> 'type' in ('json', 'csv') and d.project_id = current_project() and d.id = answer.body ->> 'id';
   return answer;
 end
 $$;

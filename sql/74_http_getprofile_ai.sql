@@ -11,7 +11,7 @@ declare
   input_type constant text := _string_member(body, 'input_type');
   answer response;
 begin
-  if data is null or btrim(data #>> '{}', E' \t\r\n') = '' then
+  if data is null or _is_blank(data #>> '{}') then
     perform _invalid('data', 'is required');
   elsif jsonb_typeof(data) not in ('string', 'object', 'array') then
     perform _invalid('data', 'must be a string, an object or an array');

@@ -7,9 +7,12 @@ grant update (settings) on project to memory_profile_user;
 grant select, insert, update, delete on
   subject, event, notification, memory, memory_relation, decision, memory_embedding, memory_signature, memory_digest,
   memory_digest_words, memory_source, profile_schema,
-  document, chunk, chunk_embedding, chunk_signature, embedding_refusal, message, job, job_answer, model_summary, webhook_delivery
+  document, chunk, chunk_embedding, chunk_signature, embedding_refusal, message, job_answer, model_summary, webhook_delivery
   to memory_profile_user;
-grant select, update on sequence job_turn to memory_profile_user;
+-- Whose turn it is among all projects is for nobody to choose: turns are inserted and moved on by the queue itself.
+grant select, update, delete, insert (subject_key, id, project_id, kind, input_type, document_id, payload, payload_sha256, payload_bytes, status,
+  attempts, error, result, created_at, started_at, finished_at) on job to memory_profile_user;
+grant select on sequence job_turn to memory_profile_user;
 -- The secret of a webhook can be written, never read.
 grant insert, delete, select (id, project_id, url, events, is_active, failures, paused_until, created_at),
   update (is_active, failures, paused_until) on webhook to memory_profile_user;
@@ -29,6 +32,10 @@ comment on function embedding_model_verify(text) is 'Reads a packed model in ful
 
 -- Whoever created the extension uses and administrates it, also where a trusted install made it without superuser rights. Once
 -- more when it has passed to another owner, whom REASSIGN OWNED gives none of this: then a superuser calls it.
+--
+-- To let others use it is part of that. Before PostgreSQL 16 whoever may create roles may hand out any membership, and ADMIN
+-- OPTION would be the right to take back what other databases' owners have given; from 16 on it is needed, and takes back only
+-- the own. The role for HTTP is his to give, and of no use to himself.
 create function _grant_owner() returns void
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
@@ -36,7 +43,12 @@ as $$
 declare
   owner constant name := (select r.rolname from pg_extension e join pg_roles r on r.oid = e.extowner where e.extname = 'memory_profile');
 begin
-  execute format('grant memory_profile_user to %I', owner);
+  if current_setting('server_version_num')::integer >= 160000 and not (select r.rolsuper from pg_roles r where r.rolname = owner) then
+    execute format('grant memory_profile_user to %I with admin true, inherit true, set false', owner);
+    execute format('grant memory_profile_http to %I with admin true, inherit false, set false', owner);
+  else
+    execute format('grant memory_profile_user to %I', owner);
+  end if;
   execute format('grant select, insert, update, delete on project, project_role, api_key, model_endpoint to %I', owner);
   execute format('grant update (scoring) on embedding_model to %I', owner);
   execute format(

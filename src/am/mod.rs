@@ -20,6 +20,7 @@ mod functions;
 mod insert;
 mod options;
 mod parallel;
+mod recent;
 mod rows;
 mod scan;
 mod shape;

@@ -23,6 +23,7 @@ use pgrx::pg_sys;
 use super::direct::{
     LockBuffer, PrefetchBuffer, ReadBuffer, ReadRecentBuffer, ReleaseBuffer, heap_hot_search_buffer, nocachegetattr,
 };
+use super::recent::Recent;
 use super::shape::{Kind, Shape, tid_of};
 use super::wal::{count_hit, file_of, page_of};
 use crate::vector::{Element, plain};
@@ -243,17 +244,7 @@ struct Seen {
 }
 
 thread_local! {
-    static SEEN: RefCell<Vec<Seen>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Where a page of a table is remembered. Pages of two tables may have one place: whoever reads the buffer finds out.
-///
-/// # Safety
-/// The table is open.
-unsafe fn slot(table: pg_sys::Relation, row: u64) -> usize {
-    // SAFETY: as above.
-    let table = unsafe { (*table).rd_id.to_u32() };
-    table.wrapping_mul(0x9E37_79B1).wrapping_add((row >> 16) as u32) as usize % SEEN_PAGES
+    static SEEN: RefCell<Recent<Seen, SEEN_PAGES>> = const { RefCell::new(Recent::new()) };
 }
 
 /// The buffers in which the pages of rows were seen last, or zero.
@@ -264,9 +255,10 @@ unsafe fn seen_in(table: pg_sys::Relation, rows: &[u64]) -> [pg_sys::Buffer; TOG
     let mut buffers = [0; TOGETHER];
     SEEN.with_borrow(|seen| {
         for (buffer, &row) in buffers.iter_mut().zip(rows) {
+            let block = (row >> 16) as u32;
             // SAFETY: as above.
-            let place = seen.get(unsafe { slot(table, row) });
-            *buffer = place.filter(|place| place.block == (row >> 16) as u32).map_or(0, |place| place.buffer);
+            let place = unsafe { seen.get(table, block) };
+            *buffer = if place.block == block { place.buffer } else { 0 };
         }
     });
     buffers
@@ -278,13 +270,11 @@ unsafe fn seen_in(table: pg_sys::Relation, rows: &[u64]) -> [pg_sys::Buffer; TOG
 /// The table is open.
 unsafe fn remember(table: pg_sys::Relation, rows: &[u64], buffers: &[pg_sys::Buffer; TOGETHER]) {
     SEEN.with_borrow_mut(|seen| {
-        if seen.is_empty() {
-            seen.resize(SEEN_PAGES, Seen::default());
-        }
         for (&buffer, &row) in buffers.iter().zip(rows) {
             if buffer > 0 {
+                let block = (row >> 16) as u32;
                 // SAFETY: as above.
-                seen[unsafe { slot(table, row) }] = Seen { block: (row >> 16) as u32, buffer };
+                unsafe { seen.put(table, block, Seen { block, buffer }) };
             }
         }
     });

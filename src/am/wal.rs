@@ -37,6 +37,7 @@ use index::pages::{Guard, Pages};
 use pgrx::pg_sys;
 
 use super::direct;
+use super::recent::Recent;
 use super::rows::Rows;
 
 const _: () = assert!(pg_sys::BLCKSZ as usize == PAGE);
@@ -91,7 +92,7 @@ impl<'a> Store<'a> {
     fn locked(&self, block: u32, mode: i32) -> Locked<'_> {
         let passing = !self.strategy.is_null();
         // SAFETY: the relation is open.
-        let (slot, known) = if passing { (0, 0) } else { unsafe { Recent::known(self.relation, block) } };
+        let known = if passing { 0 } else { unsafe { Seen::known(self.relation, block) } };
         if known > 0 {
             // SAFETY: as above; the number was that of a buffer, and a buffer is locked if it is pinned.
             unsafe {
@@ -111,7 +112,8 @@ impl<'a> Store<'a> {
         }
         let buffer = self.pin(block, pg_sys::ReadBufferMode::RBM_NORMAL);
         if !passing {
-            RECENT.with_borrow_mut(|recent| recent.buffers[slot] = buffer);
+            // SAFETY: the relation is open.
+            SEEN.with_borrow_mut(|seen| unsafe { seen.buffers.put(self.relation, block, buffer) });
         }
         // SAFETY: the buffer is pinned.
         unsafe { pg_sys::LockBuffer(buffer, mode) };
@@ -181,8 +183,8 @@ impl<'a> Store<'a> {
     }
 }
 
-/// Slots for buffers; neighbouring blocks of an index have neighbouring ones.
-const RECENT_SLOTS: usize = 1 << 16;
+/// Pages of indexes that are remembered.
+const SEEN_PAGES: usize = 1 << 16;
 /// One in so many pages is looked up in any case: only that counts as use, by which PostgreSQL decides what stays in memory.
 const LOOK_UP_EVERY: u32 = 16;
 
@@ -196,39 +198,26 @@ pub unsafe fn page_of(buffer: pg_sys::Buffer) -> *const u8 {
 }
 
 thread_local! {
-    static RECENT: RefCell<Recent> = const { RefCell::new(Recent { buffers: Vec::new(), turn: 0 }) };
+    static SEEN: RefCell<Seen> = const { RefCell::new(Seen { buffers: Recent::new(), turn: 0 }) };
 }
 
-/// The buffers in which blocks were seen last. They may be of other blocks by now; whoever asks them finds out.
-struct Recent {
-    buffers: Vec<pg_sys::Buffer>,
+/// The buffers in which blocks were seen last.
+struct Seen {
+    buffers: Recent<pg_sys::Buffer, SEEN_PAGES>,
     turn: u32,
 }
 
-impl Recent {
-    /// The slot of a block, and the buffer to ask, or zero.
+impl Seen {
+    /// The buffer to ask for a block, or zero.
     ///
     /// # Safety
     /// `relation` is open.
-    unsafe fn known(relation: pg_sys::Relation, block: u32) -> (usize, pg_sys::Buffer) {
-        // SAFETY: as above.
-        let slot = unsafe { Self::slot(relation, block) };
-        RECENT.with_borrow_mut(|recent| {
-            if recent.buffers.is_empty() {
-                recent.buffers.resize(RECENT_SLOTS, 0);
-            }
-            recent.turn = recent.turn.wrapping_add(1);
-            let known = if recent.turn.is_multiple_of(LOOK_UP_EVERY) { 0 } else { recent.buffers[slot] };
-            (slot, known)
+    unsafe fn known(relation: pg_sys::Relation, block: u32) -> pg_sys::Buffer {
+        SEEN.with_borrow_mut(|seen| {
+            seen.turn = seen.turn.wrapping_add(1);
+            // SAFETY: as above.
+            if seen.turn.is_multiple_of(LOOK_UP_EVERY) { 0 } else { unsafe { seen.buffers.get(relation, block) } }
         })
-    }
-
-    /// # Safety
-    /// `relation` is open.
-    unsafe fn slot(relation: pg_sys::Relation, block: u32) -> usize {
-        // SAFETY: as above.
-        let index = unsafe { (*relation).rd_id.to_u32() };
-        index.wrapping_mul(0x9E37_79B1).wrapping_add(block) as usize % RECENT_SLOTS
     }
 }
 
@@ -341,8 +330,7 @@ impl Pages for Store<'_> {
 
     fn expect(&self, block: u32) -> Ahead {
         // SAFETY: the relation is open.
-        let slot = unsafe { Recent::slot(self.relation, block) };
-        let known = RECENT.with_borrow(|recent| recent.buffers.get(slot).copied().unwrap_or(0));
+        let known = SEEN.with_borrow(|seen| unsafe { seen.buffers.get(self.relation, block) });
         if known <= 0 {
             return Ahead::unknown();
         }

@@ -1,6 +1,7 @@
 //! Checks of what callers hand in.
 
 use pgrx::prelude::*;
+use rules::blank::is_blank;
 use rules::filter::Filter;
 use rules::ids;
 
@@ -31,11 +32,17 @@ fn _check_custom_id(custom_id: Option<&str>) -> Result<Option<String>> {
     Ok(custom_id.map(str::to_owned))
 }
 
+/// Whether there is nothing to be seen in a text.
+#[pg_extern(immutable, strict, parallel_safe)]
+fn _is_blank(text: &str) -> bool {
+    is_blank(text)
+}
+
 /// The text of a memory.
 #[pg_extern(immutable, parallel_safe)]
 fn _check_content(content: Option<&str>) -> Result<&str> {
     let content = content.map(str::trim).unwrap_or_default();
-    if content.is_empty() {
+    if is_blank(content) {
         return Err(invalid_parameter("the content of a memory must not be empty"));
     }
     let length = content.chars().count();
@@ -51,7 +58,7 @@ fn _check_content(content: Option<&str>) -> Result<&str> {
 #[pg_extern(immutable, parallel_safe)]
 fn _check_text(text: Option<&str>) -> Result<&str> {
     let text = text.unwrap_or_default();
-    if text.trim().is_empty() {
+    if is_blank(text) {
         return Err(invalid_parameter("the text must not be empty"));
     }
     if text.len() > MAX_TEXT {
@@ -150,6 +157,13 @@ fn _integer_or_null(text: &str) -> Option<i32> {
 #[pg_extern(immutable, parallel_safe)]
 fn _timestamp_or_null(text: &str) -> Option<TimestampWithTimeZone> {
     rules::time::parse_micros(text).ok().and_then(crate::api::learning::timestamp)
+}
+
+/// How many seconds the clock that an ISO 8601 point in time was read from is ahead of UTC, or NULL when that is not said; UTC
+/// itself is what programs write anywhere.
+#[pg_extern(immutable, parallel_safe)]
+fn _utc_offset_or_null(text: &str) -> Option<i32> {
+    rules::time::Moment::parse(text).ok()?.offset()
 }
 
 /// A UUID, or NULL.

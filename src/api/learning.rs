@@ -37,12 +37,14 @@ fn _extract(
     language: Option<&str>,
     zone: Option<&str>,
     aside: default!(bool, false),
+    utc_offset: default!(Option<i32>, "NULL"),
 ) -> Result<Option<JsonB>> {
     let schema = schema(&fields.0);
     let text = Text {
         text: data.to_owned(),
         input_type: input_type.map(str::to_owned),
         now: unix_micros(moment),
+        utc_offset,
         schema: schema.clone(),
         subject_names,
         language: language.map(str::to_owned),
@@ -69,6 +71,12 @@ fn _languages() -> Vec<&'static str> {
 fn _turns(data: &str, input_type: Option<&str>, language: Option<&str>) -> Vec<String> {
     let input = Input { text: data, input_type, language, ..Input::default() };
     extract::messages(&input).into_iter().map(|message| message.content).collect()
+}
+
+/// What is remembered of a plan that was moved by so much, with the day that it has now.
+#[pg_extern(immutable, strict, parallel_safe)]
+fn _plan_moved_to(content: &str, day: TimestampWithTimeZone, language: &str) -> Option<String> {
+    extract::moved_to(content, unix_micros(day), Some(language))
 }
 
 /// A point in time of PostgreSQL as the rules'.
@@ -120,6 +128,7 @@ fn memory_json(memory: &Memory, messages: &[Message], schema: &[FieldSpec], lang
         "event_date": iso(memory.event_date.or_else(|| Some(message?.date?.micros))), "forget_after": iso(memory.forget_after),
         "calls_off": memory.calls_off.as_ref().map(|plan| json!({
             "words": plan.words, "sorts": plan.sorts, "day": iso(plan.day), "moved": plan.moved, "only_known": plan.only_known,
+            "shift": plan.shift.map(|shift| shift.to_string()),
         })),
         "speaker": message.and_then(|message| message.name.as_deref()), "sequence": sequence, "turn": memory.message,
         "context_sequence": context.and_then(|at| sequence_of(messages, at)),

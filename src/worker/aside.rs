@@ -35,6 +35,8 @@ pub struct Text {
     pub input_type: Option<String>,
     /// The date of the text.
     pub now: i64,
+    /// How many seconds the clock of that date is ahead of UTC, where that is known.
+    pub utc_offset: Option<i32>,
     /// The fields of the profile.
     pub schema: Vec<FieldSpec>,
     /// The names of the subject, the present one first.
@@ -53,6 +55,7 @@ impl Text {
             text: &self.text,
             input_type: self.input_type.as_deref(),
             now: self.now,
+            utc_offset: self.utc_offset,
             schema: &self.schema,
             subject_name,
             former_names,

@@ -33,6 +33,7 @@ enum Task {
         text: String,
         input_type: Option<String>,
         now: i64,
+        utc_offset: Option<i32>,
         schema: Vec<FieldSpec>,
         descriptions: Vec<Option<String>>,
         subject_names: Vec<String>,
@@ -98,25 +99,35 @@ impl Asked {
     }
 
     fn with_question<T>(&self, model: &str, work: impl FnOnce(&Question<'_>) -> T) -> T {
-        let (text, input_type, now, schema, descriptions, names, zone, instructions) = match &self.task {
+        let (text, input_type, now, utc_offset, schema, descriptions, names, zone, instructions) = match &self.task {
             Task::Extraction {
-                text, input_type, now, schema, descriptions, subject_names, zone, instructions, ..
+                text,
+                input_type,
+                now,
+                utc_offset,
+                schema,
+                descriptions,
+                subject_names,
+                zone,
+                instructions,
+                ..
             } => (
                 text.as_str(),
                 input_type.as_deref(),
                 *now,
+                *utc_offset,
                 schema.as_slice(),
                 descriptions.as_slice(),
                 subject_names.as_slice(),
                 zone.as_deref(),
                 instructions.as_slice(),
             ),
-            Task::Summary { now, .. } => ("", None, *now, &[][..], &[][..], &[][..], None, &[][..]),
+            Task::Summary { now, .. } => ("", None, *now, None, &[][..], &[][..], &[][..], None, &[][..]),
         };
         let instructions: Vec<&str> = instructions.iter().map(String::as_str).collect();
         let (subject_name, former_names) = learning::names(names);
         let language = self.language();
-        let input = Input { text, input_type, now, schema, subject_name, former_names, language, zone };
+        let input = Input { text, input_type, now, utc_offset, schema, subject_name, former_names, language, zone };
         work(&Question { model, input, descriptions, instructions: &instructions })
     }
 
@@ -203,7 +214,7 @@ fn found(model: &str, mut extraction: Value, (prompt, completion): (u64, u64)) -
 /// Claims jobs to ask about.
 pub fn claim(room: usize, timeout: std::time::Duration) -> Vec<Asked> {
     Spi::connect_mut(|client| {
-        let query = "select subject_key, job_id, piece, data, input_type, moment, fields, subject_names, instructions, facts, language, zone \
+        let query = "select subject_key, job_id, piece, data, input_type, moment, fields, subject_names, instructions, facts, language, zone, utc_offset \
                      from memory_profile._ask_claim($1, $2 * interval '1 second')";
         let room = i32::try_from(room).unwrap_or(i32::MAX);
         let rows = client.update(query, None, &[room.into(), timeout.as_secs_f64().into()]).unwrap_or_report();
@@ -228,6 +239,7 @@ fn asked(row: &SpiHeapTupleData<'_>) -> spi::Result<Asked> {
                 text: row.get(4)?.unwrap_or_default(),
                 input_type: row.get(5)?,
                 now,
+                utc_offset: row.get(13)?,
                 schema: learning::schema(&fields),
                 descriptions: descriptions.map(|field| field["description"].as_str().map(str::to_owned)).collect(),
                 subject_names,

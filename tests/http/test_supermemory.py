@@ -76,6 +76,19 @@ class Profile(Case):
             with self.subTest(tag):
                 self.assert_status(400, self.client.profile, container_tag=tag)
 
+    def test_a_slash_at_the_end_is_none(self):
+        self.create()
+        for path in ("/v4/profile/", "/v4/profile/?x=1"):
+            with self.subTest(path):
+                self.assertEqual(call("POST", path, {"containerTag": self.tag}), call("POST", "/v4/profile", {"containerTag": self.tag}))
+        self.assertEqual(call("GET", "/v3/container-tags/" + self.tag + "/")[0], 200)
+        self.assertEqual(call("POST", "/v4/profile//", {"containerTag": self.tag})[0], 404)
+
+    def test_nothing_to_be_seen_is_empty(self):
+        for content in ("", " ", "\u200b", "\ufeff\u2060"):
+            with self.subTest(content):
+                self.assert_status(400, self.client.add, container_tag=self.tag, content=content)
+
     def test_bad_json(self):
         for body in (b"{", b"[]", b'"x"', b"\xff\xfe", b"7", b'{"containerTag": "\\u0000"}'):
             with self.subTest(body):

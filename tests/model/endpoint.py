@@ -26,9 +26,21 @@ def memories(text):
                 "event_date": None,
                 "forget_after": None,
                 "turn": int(turn[1]) if turn else None,
+                **plan(said),
             }
         )
     return found
+
+
+def plan(said):
+    """What a line says of plans: "The walk is planned on 2090-05-12", "The walk is cancelled", "The walk is moved to 2090-05-20"."""
+    found = re.match(r"The (.+?) is (planned|cancelled|moved)(?: (?:on|to) ([-\d]+))?\.?$", said)
+    if not found:
+        return {}
+    what, change, day = found.groups()
+    if change == "planned":
+        return {"kind": "event", "event_date": day, "forget_after": "2090-12-31"}
+    return {"kind": "event", "event_date": day, "plan_change": change, "plan": what, "planned_for": None}
 
 
 def fields(text):

@@ -75,6 +75,28 @@ test_conversation() {
                  WHERE subject_key = memory_profile.subject_key('talk')")"
 }
 
+# Plans that the model says are off or moved are treated as those that the built-in rules find.
+test_plans() {
+  learn plans 'The dentist appointment is planned on 2090-05-12.
+The meeting with Bob is planned on 2090-05-13.
+The meeting with Eve is planned on 2090-05-14.'
+  settles plans 'done'
+  same 'three are planned' 3 "$(remembers plans 'is planned')"
+  learn plans 'The dentist appointment is cancelled.'
+  settles plans 'done'
+  same 'one that is cancelled is forgotten' '0|called off by "User noted: The dentist appointment is cancelled."' \
+    "$(remembers plans 'dentist appointment is planned')|$(sql -Atc "SELECT reason FROM memory_profile.memory_decisions('plans') WHERE decision = 'contradicted'")"
+  learn plans 'The meeting with Bob is moved to 2090-05-20.'
+  settles plans 'done'
+  same 'one that is moved is superseded' '0|2|2090-05-20|2090-05-21' "$(remembers plans 'Bob is planned')|$(sql -Atc \
+    "SELECT version, (event_date AT TIME ZONE 'UTC')::date, (forget_after AT TIME ZONE 'UTC')::date FROM memory_profile.memory
+     WHERE subject_key = memory_profile.subject_key('plans') AND content LIKE '%is moved to%' AND superseded_at IS NULL")"
+  learn plans 'The meeting is cancelled.'
+  settles plans 'done'
+  same 'of several none is meant' 1 "$(remembers plans 'Eve is planned')"
+  check 'the prompt asks for them' grep -q 'plan_change' <(asked 'dentist appointment is cancelled')
+}
+
 test_name_is_known() {
   sql -c "SELECT memory_profile.profile_patch('named', '[{\"field_key\": \"name\", \"value\": \"Grace Hopper\"}]')" >/dev/null
   learn named 'What a fine day for named people.'
@@ -374,6 +396,7 @@ summary_interval -1
 
 test_what_the_model_finds
 test_conversation
+test_plans
 test_name_is_known
 test_slow
 test_large_document

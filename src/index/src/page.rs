@@ -15,10 +15,14 @@
 //! All entries of a leaf have vectors of one length. Numbers are in the machine's own byte order, as everywhere in
 //! PostgreSQL's files.
 
+mod meta;
+
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 use crate::fault::{Fault, Result};
 use crate::key::Key;
+
+pub use meta::{FORMAT, Meta, generation, init_meta, next_generation, read_meta};
 
 /// Bytes of a page.
 pub const PAGE: usize = 8192;
@@ -547,57 +551,4 @@ impl<'a> Inner<'a> {
     pub fn children(&self) -> Vec<(Key, u32)> {
         (0..self.count).map(|i| (self.key(i), self.child(i))).collect()
     }
-}
-
-/// What the index is, from its first page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Meta {
-    /// What the distance is.
-    pub metric: u8,
-    /// Number of key columns.
-    pub columns: u8,
-    /// Dimensions that the column declares, or zero.
-    pub dimensions: u16,
-}
-
-const META_MAGIC: u32 = 0x7363_7665;
-/// The version of the format that is written.
-pub const FORMAT: u32 = 1;
-
-/// Makes the first page.
-pub fn init_meta(page: &mut Page, meta: Meta) {
-    init(page, META_KIND, 0);
-    put(page, BODY, META_MAGIC.to_ne_bytes());
-    put(page, BODY + 4, FORMAT.to_ne_bytes());
-    page[BODY + 8] = meta.metric;
-    page[BODY + 9] = meta.columns;
-    put_u16(page, BODY + 10, usize::from(meta.dimensions));
-    put_u16(page, LOWER, GENERATION + 4);
-}
-
-/// Where the first page counts the changes of lists.
-const GENERATION: usize = BODY + 12;
-
-/// How often lists were closed.
-pub fn generation(meta: &Page) -> u32 {
-    u32_at(meta, GENERATION)
-}
-
-/// Counts that lists were closed.
-pub fn next_generation(meta: &mut Page) {
-    let next = generation(meta).wrapping_add(1);
-    put(meta, GENERATION, next.to_ne_bytes());
-    put_u16(meta, LOWER, GENERATION + 4);
-}
-
-/// Reads the first page.
-pub fn read_meta(page: &Page) -> Result<Meta> {
-    if is_new(page) || page[KIND] != META_KIND || u32_at(page, BODY) != META_MAGIC {
-        return Err(Fault::Damaged { block: META, what: "it is not the first page of a scoped_vector index" });
-    }
-    let found = u32_at(page, BODY + 4);
-    if found != FORMAT {
-        return Err(Fault::Version { found });
-    }
-    Ok(Meta { metric: page[BODY + 8], columns: page[BODY + 9], dimensions: u16_at(page, BODY + 10) })
 }

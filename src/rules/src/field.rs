@@ -227,7 +227,7 @@ pub fn time_zone(name: &str) -> Option<&'static str> {
 fn is_blank(value: &Value) -> bool {
     match value {
         Value::Null => true,
-        Value::String(text) => text.trim().is_empty(),
+        Value::String(text) => crate::blank::is_blank(text),
         Value::Array(items) => items.is_empty(),
         _ => false,
     }

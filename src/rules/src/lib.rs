@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 pub mod address;
+pub mod blank;
 pub mod chunk;
 pub mod digest;
 pub mod extract;

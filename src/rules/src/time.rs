@@ -47,7 +47,7 @@ enum Clock {
     Unknown,
     /// The one on the wall, wherever that was.
     Wall,
-    /// One so many seconds before UTC.
+    /// One so many seconds ahead of UTC.
     Offset(i32),
 }
 
@@ -83,6 +83,22 @@ impl Moment {
         let civil = civil.filter(|_| !has_offset(text)).ok_or(InvalidTime)?;
         let zoned = civil.to_zoned(TimeZone::UTC).map_err(|_| InvalidTime)?;
         Ok(Moment { micros: floor_micros(zoned.timestamp()), clock: Clock::Wall })
+    }
+
+    /// How many seconds the clock it was read from is ahead of UTC, where that is written.
+    pub fn offset(&self) -> Option<i32> {
+        match self.clock {
+            Clock::Offset(seconds) => Some(seconds),
+            Clock::Unknown | Clock::Wall => None,
+        }
+    }
+
+    /// A point in time that was read from a clock so many seconds ahead of UTC; without them, one that tells nothing of the place.
+    pub fn read_at(micros: i64, offset: Option<i32>) -> Self {
+        match offset {
+            Some(seconds) if seconds != 0 => Moment { micros, clock: Clock::Offset(seconds) },
+            _ => Moment::from(micros),
+        }
     }
 
     /// Date and time on the wall: as written, or else in the zone that is known.

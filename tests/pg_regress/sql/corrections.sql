@@ -40,6 +40,13 @@ call pg_temp.learn('cal', 'My meeting with Bob was moved to 20 May 2090.');
 select * from pg_temp.plans('cal') where memory like '%Bob%';
 select reason from memory_history('cal', (select id from memory_list('cal') where memory like '%Bob%')) order by version;
 
+-- or is moved by so much, from the day that only it knows; said again it is moved no further
+call pg_temp.learn('shift', 'I have a dentist appointment on 12 May 2090. I have a meeting with Eve on 31 May 2090.');
+call pg_temp.learn('shift', 'My dentist appointment was pushed back a week.');
+call pg_temp.learn('shift', 'My dentist appointment was pushed back a week!');
+call pg_temp.learn('shift', 'My meeting with Eve was moved up a month.');
+select * from pg_temp.plans('shift');
+
 -- of two plans that are named alike none is meant; the day tells them apart
 call pg_temp.learn('cal', 'My meeting was cancelled.');
 call pg_temp.learn('cal', 'My meeting on 14 May 2090 was postponed.');

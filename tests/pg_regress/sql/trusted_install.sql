@@ -1,6 +1,6 @@
 -- A trusted extension: the owner of a database, no superuser, installs it and has all of it.
 \set SHOW_CONTEXT never
-create role tenant login;
+create role tenant login createrole;
 create database trusted owner tenant;
 \c trusted tenant
 select current_setting('is_superuser') as superuser;
@@ -22,6 +22,22 @@ select project_configure('{"profile_limit": 10}') -> 'profile_limit' as setting;
 select use_project('default');
 select profile_get('u') -> 'name' as name;
 select project_drop('p2');
+-- and so are those who may use it, in SQL and over HTTP
+create role trusted_app login;
+create role trusted_http login;
+grant memory_profile_user to trusted_app;
+grant memory_profile_http to trusted_http;
+select project_bind('default', 'trusted_app');
+select r.rolname as member, pg_has_role(r.rolname, 'memory_profile_user', 'usage') as uses, pg_has_role(r.rolname, 'memory_profile_http', 'usage') as serves
+from pg_roles r where r.rolname in ('tenant', 'trusted_app', 'trusted_http') order by r.rolname;
+\c trusted trusted_app
+select memory from memory_profile.memory_list('u') where memory ~ 'trains';
+\c trusted tenant
+set search_path = memory_profile;
+revoke memory_profile_user from trusted_app;
+revoke memory_profile_http from trusted_http;
+select project_unbind('default', 'trusted_app');
+drop role trusted_app, trusted_http;
 -- but not the session's project by hand, nor a file of his choice
 set memory_profile.project = '00000000-0000-4000-8000-000000000001';
 set memory_profile.model_directory = '/etc';

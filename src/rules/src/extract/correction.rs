@@ -40,6 +40,12 @@ impl Learner<'_> {
         Some((text, said.memories))
     }
 
+    /// "It is no longer on Friday, it's on Monday" as the one clause that it comes to.
+    pub(super) fn reworded(&self, sentence: String) -> String {
+        let other = self.book.reworded.iter().find(|(_, pattern)| pattern.is_match(&sentence));
+        other.map_or_else(|| sentence.clone(), |(words, pattern)| pattern.replace(&sentence, words).into_owned())
+    }
+
     /// "Did you mean your sister?" – "No, I meant Ann" is an answer: it takes nothing back.
     pub(super) fn asked_back(&mut self, turn: &str) {
         self.said.take_if(|_| turn.contains('?'));

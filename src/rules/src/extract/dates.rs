@@ -36,6 +36,20 @@ pub(super) enum Tense {
     Future,
 }
 
+/// When something is said, by the clock on the wall, and in which country that hangs, where it is known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wall {
+    pub(super) at: DateTime,
+    /// By its two letters: holidays of one name have days of their own in some countries.
+    pub(super) country: Option<&'static str>,
+}
+
+impl Wall {
+    pub(super) fn date(&self) -> Date {
+        self.at.date()
+    }
+}
+
 /// A day as a point in time: its midnight in UTC, whichever clock it was read from.
 pub(super) fn micros_of(day: Date) -> i64 {
     let days = Date::constant(1970, 1, 1).until(day).map(|span| i64::from(span.get_days())).unwrap_or(0);
@@ -43,7 +57,7 @@ pub(super) fn micros_of(day: Date) -> i64 {
 }
 
 /// Finds the dates of a sentence that is said at a time on the wall, left to right.
-pub(super) fn find(book: &RuleBook, text: &str, now: DateTime, tense: Tense) -> Vec<When> {
+pub(super) fn find(book: &RuleBook, text: &str, now: Wall, tense: Tense) -> Vec<When> {
     let asked = Asked { book, now, tense, text };
     let mut found = Vec::new();
     let mut from = 0;
@@ -54,7 +68,7 @@ pub(super) fn find(book: &RuleBook, text: &str, now: DateTime, tense: Tense) -> 
         if text[hit.end()..].starts_with("'s") || book.no_date.is_match(&text[..hit.start()]) {
             continue;
         }
-        let rule = book.dates.iter().find_map(|rule| {
+        let rule = book.dates.iter().filter(|rule| rule.holds_in(now.country)).find_map(|rule| {
             let groups = rule.pattern().captures_at(text, hit.start())?;
             let whole = groups.get(0)?;
             (whole.start() == hit.start() && whole.end() == hit.end()).then_some((rule, groups))
@@ -87,7 +101,7 @@ type Days = (Date, Date, &'static str);
 /// A sentence whose dates are wanted, and when it is said.
 struct Asked<'a> {
     book: &'a RuleBook,
-    now: DateTime,
+    now: Wall,
     tense: Tense,
     text: &'a str,
 }
@@ -108,13 +122,19 @@ impl Asked<'_> {
                 Some((day, day, "part"))
             }
             DateOp::Week => week(today.checked_add(offset.weeks()).ok()?),
-            DateOp::Weekend => weekend(today, offset),
+            // What was done "over the weekend" was done on the last one, once the week has begun.
+            DateOp::Weekend => {
+                let over = offset == 0 && rule.part.is_none() && tense == Tense::Past;
+                let workday = !matches!(today.weekday(), Weekday::Saturday | Weekday::Sunday);
+                weekend(today, if over && workday { -1 } else { offset })
+            }
             DateOp::Month => month(today.checked_add(offset.months()).ok()?),
             DateOp::Year => year(today.checked_add(offset.years()).ok()?),
             DateOp::Weekday => {
                 let weekday = self.weekday(&group("wd")?)?;
                 let nth = match (offset, tense) {
-                    (0, Tense::Past) if today.weekday() == weekday => return one(today),
+                    // Of today one says "today", or else "this Monday".
+                    (0, _) if rule.part.is_some() && today.weekday() == weekday => return one(today),
                     (0, Tense::Past) => -1,
                     (0, Tense::Future) => 1,
                     (offset, _) => {
@@ -140,7 +160,7 @@ impl Asked<'_> {
             DateOp::Minutes => {
                 let n = group("n").map_or(Some(1), |n| self.number(&n))?;
                 let span = Span::new().try_minutes(n.checked_mul(i64::from(offset))?).ok()?;
-                one(self.now.checked_add(span).ok()?.date())
+                one(self.now.at.checked_add(span).ok()?.date())
             }
             DateOp::MonthDay => {
                 let day = group("d")?.parse().ok()?;
@@ -216,9 +236,20 @@ impl Asked<'_> {
         if self.book.yearly.found_in(self.text) || loose {
             return None;
         }
-        let in_year = |year: i16| match rule.part.as_deref() {
-            Some(_) => easter(year)?.checked_add(rule.offset.days()).ok(),
-            None => Date::new(year, i8::try_from(rule.offset / 100).ok()?, i8::try_from(rule.offset % 100).ok()?).ok(),
+        let in_year = |year: i16| {
+            let by_month = || Some((i8::try_from(rule.offset / 100).ok()?, i8::try_from(rule.offset % 100).ok()?));
+            match rule.part.as_deref() {
+                Some("easter") => easter(year)?.checked_add(rule.offset.days()).ok(),
+                Some(weekday) => {
+                    let ((month, nth), weekday) = (by_month()?, rule::weekday(weekday)?);
+                    let nth = if nth == rule::LAST { -1 } else { nth };
+                    Date::new(year, month, 1).ok()?.nth_weekday_of_month(nth, weekday).ok()
+                }
+                None => {
+                    let (month, day) = by_month()?;
+                    Date::new(year, month, day).ok()
+                }
+            }
         };
         let today = self.now.date();
         let day = match (self.small(group("y")), which, tense) {

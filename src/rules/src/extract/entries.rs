@@ -33,7 +33,7 @@ impl Learner<'_> {
     fn voice_of(&self, part: &Part, setting: Setting, known: bool) -> Voice {
         Voice {
             name: part.name.clone(),
-            date: self.now.into(),
+            date: self.date,
             own: part.own,
             setting,
             known: known && part.own,
@@ -181,7 +181,7 @@ impl Learner<'_> {
     pub(super) fn log(&mut self, text: &str, date: Option<Moment>, span: &Range<usize>) {
         let Some(part) = self.part() else { return };
         let clean = sentence::cleaned(text);
-        let voice = Voice { date: date.unwrap_or(self.now.into()), ..self.voice_of(&part, Setting::Chat, false) };
+        let voice = Voice { date: date.unwrap_or(self.date), ..self.voice_of(&part, Setting::Chat, false) };
         let before = self.memories.len();
         if person::first_person(self.book, &clean).is_some() {
             self.sentence(&clean, span, &voice);

@@ -4,11 +4,10 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use jiff::civil::DateTime;
 use regex::{Regex, RegexBuilder};
 use serde_json::{Number, Value};
 
-use super::dates::{self, Tense};
+use super::dates::{self, Tense, Wall};
 use super::markup::bare_key;
 use super::person;
 use super::rulebook::{RuleBook, SUBJECT, capitalized, normal_key};
@@ -30,7 +29,7 @@ struct Wanted<'a> {
 /// Collects values for the fields of a schema.
 pub(super) struct Fields<'a> {
     book: &'a RuleBook,
-    now: DateTime,
+    now: Wall,
     wanted: Vec<Wanted<'a>>,
     found: HashMap<&'a str, Field>,
     pub(super) notes: Vec<String>,
@@ -48,7 +47,7 @@ pub(super) fn system_fields() -> &'static [FieldSpec] {
 
 impl<'a> Fields<'a> {
     /// Prepares the fields of a schema; a pattern that does not compile is noted and left out.
-    pub(super) fn new(book: &'a RuleBook, schema: &'a [FieldSpec], now: DateTime) -> Self {
+    pub(super) fn new(book: &'a RuleBook, schema: &'a [FieldSpec], now: Wall) -> Self {
         let schema = if schema.is_empty() { system_fields() } else { schema };
         let mut notes = Vec::new();
         let wanted = schema

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 
-use jiff::civil::{Date, DateTime};
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use regex::Captures;
 
 use super::correction::Said;
-use super::dates::{self, Tense, When};
+use super::dates::{self, Tense, Wall, When};
 use super::fields::{self, Fields};
 use super::gate::{self, Refusal};
 use super::person::{self, Names};
@@ -20,6 +20,7 @@ use super::source::{self, Place, Setting, Speaker, Unit};
 use super::talk::{self, Talk};
 use super::{
     Extraction, Input, Kind, MAX_CONFIDENCE, MAX_INPUT_BYTES, MAX_MEMORIES, Memory, Message, answer, naming, sentence,
+    zones,
 };
 use crate::same::plain_words;
 use crate::time::{self, Moment};
@@ -33,9 +34,11 @@ const MIN_CONFIDENCE_OF_DEEDS: f32 = 0.6;
 /// Reads the parts of a text, one after the other.
 pub(super) struct Learner<'a> {
     pub(super) book: &'a RuleBook,
-    pub(super) now: i64,
+    pub(super) date: Moment,
     /// Where the subject's days begin and end.
     pub(super) zone: TimeZone,
+    /// The country that they live in, where their zone tells.
+    pub(super) country: Option<&'static str>,
     pub(super) names: Names,
     pub(super) name: Option<String>,
     /// The name that was known beforehand.
@@ -103,14 +106,17 @@ pub(super) fn learn(input: &Input<'_>) -> Extraction {
     speakers.dedup();
     let pair: Option<[String; 2]> = speakers.try_into().ok();
     let zone = time::zone(input.zone);
+    let country = input.zone.and_then(zones::country);
+    let wall = Wall { at: input.date().on_the_wall(&zone), country };
     let mut learner = Learner {
         book,
-        now: input.now,
+        date: input.date(),
         names: Names::new(name.as_deref()).and(input.former_names),
         name,
         given,
-        fields: (!source.several).then(|| Fields::new(book, input.schema, Moment::from(input.now).on_the_wall(&zone))),
+        fields: (!source.several).then(|| Fields::new(book, input.schema, wall)),
         zone,
+        country,
         about: Speaker::Subject,
         keys_of_slots: HashMap::new(),
         memories: Vec::new(),
@@ -167,7 +173,7 @@ impl Learner<'_> {
                 let span = place.span(&(0..text.len()));
                 let mut voice = Voice {
                     name: self.name.clone(),
-                    date: date.unwrap_or(self.now.into()),
+                    date: date.unwrap_or(self.date),
                     own: true,
                     setting: *setting,
                     known: matches!(setting, Setting::Text | Setting::List) && naming::is_description(input),
@@ -200,13 +206,13 @@ impl Learner<'_> {
     }
 
     /// What the clock shows where something is said.
-    pub(super) fn wall(&self, voice: &Voice) -> DateTime {
-        voice.date.on_the_wall(&self.zone)
+    pub(super) fn wall(&self, voice: &Voice) -> Wall {
+        Wall { at: voice.date.on_the_wall(&self.zone), country: self.country }
     }
 
     /// The end of a day where something is said, if that lies ahead.
     pub(super) fn until_end_of(&self, day: Date, voice: &Voice) -> Option<i64> {
-        voice.date.end_of(day, &self.zone).filter(|end| *end > self.now)
+        voice.date.end_of(day, &self.zone).filter(|end| *end > self.date.micros)
     }
 
     pub(super) fn refuse(&mut self, refusal: Refusal) {
@@ -246,7 +252,7 @@ impl Learner<'_> {
                     }
                     meant
                 }
-                None => clean,
+                None => self.reworded(clean),
             };
             let taught = self.memories.len();
             let (clean, known) = match answer {

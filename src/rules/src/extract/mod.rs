@@ -52,7 +52,7 @@ use rulebook::RuleBook;
 use crate::time::Moment;
 
 pub use fields::{check_pattern, matches_pattern};
-pub use plans::CalledOff;
+pub use plans::{CalledOff, Shift, moved_to, plan_words};
 
 /// The longest text that is read; what lies behind is left unread and noted.
 pub const MAX_INPUT_BYTES: usize = 1 << 20;
@@ -88,6 +88,8 @@ pub struct Input<'a> {
     /// The date of the text, in microseconds since 1970 (UTC): relative dates are resolved against it. Midnight is a day
     /// without a time.
     pub now: i64,
+    /// How many seconds the clock that this date was read from is ahead of UTC, where that is known.
+    pub utc_offset: Option<i32>,
     /// The fields of the profile; empty means the four system fields.
     pub schema: &'a [FieldSpec],
     /// The name of the subject, when it is known.
@@ -98,6 +100,13 @@ pub struct Input<'a> {
     pub language: Option<&'a str>,
     /// The time zone of the subject, by its IANA name: whose days "tomorrow" and the end of a plan mean. UTC when there is none.
     pub zone: Option<&'a str>,
+}
+
+impl Input<'_> {
+    /// The date of the text, with the clock that it was read from.
+    pub(crate) fn date(&self) -> Moment {
+        Moment::read_at(self.now, self.utc_offset)
+    }
 }
 
 /// A value for a field of the profile.

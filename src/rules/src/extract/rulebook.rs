@@ -5,10 +5,17 @@
 //! The files ship inside the library, so a mistake in one is a bug of the build and panics at first use; a test loads
 //! every language. To add a language, add its file to [`LANGUAGES`] and its sentences to the tests; see docs/extraction.md.
 
+mod sections;
+mod wording;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
 use regex::{Captures, Regex, RegexBuilder};
+
+pub(super) use sections::Sections;
+use sections::expand;
+use wording::Wording;
 
 use super::Kind;
 use super::answer::Asking;
@@ -110,6 +117,8 @@ pub(super) struct RuleBook {
     /// Words between the ends of a span of time.
     pub(super) until: HashSet<String>,
     pub(super) correction: Vec<Regex>,
+    /// Sentences that are read as others: the words of the other, with the groups that they take, and the pattern.
+    pub(super) reworded: Vec<(String, Regex)>,
     /// What calls a plan off or moves it; what may do so of a plan of the subject; words for plans, and between those.
     pub(super) called_off: Vec<Regex>,
     pub(super) the_plan: Vec<Regex>,
@@ -309,6 +318,7 @@ impl RuleBook {
             date_end: Patterns(patterns("dateend")),
             until: sections.words("until"),
             correction: patterns("correction"),
+            reworded: worded("reworded"),
             called_off: patterns("calledoff"),
             the_plan: patterns("theplan"),
             plan_sorts: sections.words("plansorts"),
@@ -386,149 +396,6 @@ impl RuleBook {
     }
 }
 
-/// How what is remembered outside the sentences of a text is put.
-pub(super) struct Wording {
-    /// The unnamed subject.
-    pub(super) user: String,
-    /// The end of a name in the possessive, and that behind certain letters.
-    possessive: String,
-    possessive_behind: Option<(String, String)>,
-    /// A key that nobody knows with its value, and with several.
-    pub(super) pair: String,
-    pub(super) pairs: String,
-    /// What was recorded of the subject.
-    pub(super) activity: String,
-    /// What the subject said, of what, and to whom.
-    pub(super) said: String,
-    pub(super) said_of: String,
-    pub(super) said_to: String,
-    /// What the subject answered to a question, in a language that can tell what answers one.
-    pub(super) answered: Option<String>,
-    /// The word that joins the last two of a list.
-    pub(super) and: String,
-}
-
-impl Wording {
-    fn parse(sections: &Sections<'_>) -> Wording {
-        let said = sections.pairs("wording");
-        let of = |name: &str, default: &str| said.get(name).map_or(default, String::as_str).to_owned();
-        Wording {
-            user: of("user", "User"),
-            possessive: of("possessive", "'s"),
-            possessive_behind: said.get("behind").map(|letters| (letters.clone(), of("possessive behind", "'"))),
-            pair: of("pair", "{S}'s {k} is {v}"),
-            pairs: of("pairs", "{S}'s {k}: {v}"),
-            activity: of("activity", "{S}'s activity: {v}"),
-            said: of("said", "{S} said: {v}"),
-            said_to: of("said to", "{S} said to {o}: {v}"),
-            answered: said.get("answered").cloned(),
-            said_of: of("said of", "{S} said of {t}: {v}"),
-            and: format!(" {} ", of("and", "and")),
-        }
-    }
-
-    /// Puts the name, or the word for who has none, in place of the subject's mark.
-    pub(super) fn with_name(&self, canonical: &str, name: Option<&str>) -> String {
-        let name = name.unwrap_or(&self.user);
-        let behind = self.possessive_behind.as_ref().filter(|(letters, _)| name.ends_with(|c| letters.contains(c)));
-        let ending = behind.map_or(&self.possessive, |(_, ending)| ending);
-        canonical.replace(&format!("{SUBJECT}'s"), &format!("{name}{ending}")).replace(SUBJECT, name)
-    }
-}
-
-/// The sections of a language file.
-pub(super) struct Sections<'a>(HashMap<&'a str, Vec<&'a str>>);
-
-impl<'a> Sections<'a> {
-    fn parse(text: &'a str) -> Self {
-        let mut sections: HashMap<&str, Vec<&str>> = HashMap::new();
-        let mut current = "";
-        for line in text.lines() {
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            match line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-                Some(name) if name.bytes().all(|b| b.is_ascii_lowercase()) => current = name,
-                _ => sections.entry(current).or_default().push(line),
-            }
-        }
-        Sections(sections)
-    }
-
-    /// Lines of the form "names = value", by each of the names.
-    pub(super) fn pairs(&self, name: &str) -> HashMap<String, String> {
-        let lines = self.lines(name).filter_map(|line| line.split_once(" = "));
-        lines
-            .flat_map(|(names, value)| names.split(", ").map(move |name| (name.to_owned(), value.to_owned())))
-            .collect()
-    }
-
-    pub(super) fn lines(&self, name: &str) -> impl Iterator<Item = &'a str> {
-        self.0.get(name).cloned().unwrap_or_default().into_iter()
-    }
-
-    pub(super) fn words(&self, name: &str) -> HashSet<String> {
-        self.lines(name).flat_map(str::split_whitespace).map(str::to_owned).collect()
-    }
-
-    /// The macros of the file, and those made of its word lists.
-    fn macros(&self) -> Vec<(String, String)> {
-        let names = |section: &str| -> String {
-            let mut names: Vec<&str> = self
-                .lines(section)
-                .filter_map(|l| l.rsplit_once(' '))
-                .flat_map(|(names, _)| names.split(' '))
-                .collect();
-            names.sort_by_key(|name| std::cmp::Reverse(name.len()));
-            names.join("|")
-        };
-        let mut numbers: Vec<&str> = self.lines("numbers").filter_map(|l| Some(l.rsplit_once(' ')?.0)).collect();
-        numbers.sort_by_key(|name| std::cmp::Reverse(name.len()));
-        let words = |section: &str| self.lines(section).flat_map(str::split_whitespace).collect::<Vec<_>>().join("|");
-        let mut macros = vec![
-            ("MONTH".to_owned(), format!("(?:{})", names("months"))),
-            ("WD".to_owned(), format!("(?:{})", names("weekdays"))),
-            ("NUM".to_owned(), format!("(?:{})", numbers.join("|"))),
-            ("LANGUAGE".to_owned(), format!("(?:{})", words("languages"))),
-            (
-                "PAST".to_owned(),
-                self.lines("regularpast")
-                    .chain(self.lines("past").flat_map(str::split_whitespace))
-                    .collect::<Vec<_>>()
-                    .join("|"),
-            ),
-            ("FIRST".to_owned(), format!("(?:{})", self.first_persons().join("|"))),
-        ];
-        for line in self.lines("macros") {
-            let (name, pattern) = line.split_once(" = ").expect("a macro and its pattern");
-            let pattern = expand(pattern, &macros);
-            macros.push((name.to_owned(), pattern));
-        }
-        macros
-    }
-
-    /// The verbs of the file in the first person.
-    fn first_persons(&self) -> Vec<&'a str> {
-        let irregular = self.lines("irregular").filter_map(|line| line.split_whitespace().next());
-        irregular.chain(self.lines("firstverbs").flat_map(str::split_whitespace)).collect()
-    }
-
-    fn keys(&self) -> (Vec<Meaning>, HashMap<String, usize>) {
-        let (mut keys, mut index) = (Vec::new(), HashMap::new());
-        for line in self.lines("keys") {
-            let mut parts = line.split(" :: ");
-            let (head, aliases, say) = (parts.next(), parts.next(), parts.next());
-            let (_, mut meaning) = head_of(head.unwrap_or_default());
-            meaning.say = Some(say.expect("a key needs its sentence").to_owned());
-            for alias in aliases.unwrap_or_default().split(',') {
-                index.entry(normal_key(alias)).or_insert(keys.len());
-            }
-            keys.push(meaning);
-        }
-        (keys, index)
-    }
-}
-
 /// Lower case, with anything but letters and digits taken out: "Full Name", "full_name" and "fullName" are one key.
 pub(super) fn normal_key(key: &str) -> String {
     key.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
@@ -586,24 +453,6 @@ fn head_of(head: &str) -> (String, Meaning) {
     let [confidence, importance] = figures[..] else { panic!("a rule needs a confidence and an importance: {head}") };
     (meaning.confidence, meaning.importance) = (confidence, importance);
     (id, meaning)
-}
-
-/// Replaces `{MACRO}`, and `{MACRO:words}` by the macro with its `{x}` replaced; a repetition such as `{0,4}` is left alone.
-fn expand(pattern: &str, macros: &[(String, String)]) -> String {
-    let mut out = pattern.to_owned();
-    for (name, value) in macros.iter().rev() {
-        if !out.contains(name.as_str()) {
-            continue;
-        }
-        out = out.replace(&format!("{{{name}}}"), value);
-        let open = format!("{{{name}:");
-        while let Some(at) = out.find(&open) {
-            let end = at + out[at..].find('}').expect("the end of a macro's words");
-            let filled = value.replace("{x}", &out[at + open.len()..end]);
-            out.replace_range(at..=end, &filled);
-        }
-    }
-    out
 }
 
 pub(super) fn compile(pattern: &str) -> Regex {

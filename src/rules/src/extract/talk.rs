@@ -10,9 +10,7 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-use jiff::civil::DateTime;
-
-use super::dates::{self, Tense, When};
+use super::dates::{self, Tense, Wall, When};
 use super::rulebook::{RuleBook, SUBJECT, capitalized, groups_of};
 use super::{gate, person, sentence};
 
@@ -151,7 +149,7 @@ impl Talk {
     }
 
     /// Notes the date of a clause that says nothing else.
-    pub(super) fn dateline(&mut self, book: &RuleBook, clause: &str, now: DateTime) {
+    pub(super) fn dateline(&mut self, book: &RuleBook, clause: &str, now: Wall) {
         if book.dateline.found_in(clause) {
             let when = dates::find(book, clause, now, Tense::Past).into_iter().next();
             self.when = when.filter(|when| when.start <= now.date()).map(|when| (when, 0)).or(self.when.take());

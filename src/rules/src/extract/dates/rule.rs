@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use jiff::civil::Weekday;
 use regex::Regex;
 
 use crate::extract::rulebook::compile;
@@ -35,18 +36,41 @@ pub(in crate::extract) struct DateRule {
     pub(in crate::extract) op: DateOp,
     pub(in crate::extract) offset: i32,
     pub(in crate::extract) part: Option<String>,
+    /// The countries that it holds in; everywhere, if there are none.
+    countries: Vec<String>,
     source: String,
     compiled: OnceLock<Regex>,
 }
 
+/// Stands for the last of a weekday in a month.
+pub(in crate::extract) const LAST: i8 = 9;
+
+/// A weekday by the first letters of its English name.
+pub(in crate::extract) fn weekday(name: &str) -> Option<Weekday> {
+    let names = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+    let at = names.iter().position(|known| *known == name)?;
+    Weekday::from_monday_zero_offset(i8::try_from(at).ok()?).ok()
+}
+
 impl DateRule {
+    /// The countries that it is bound to.
+    #[cfg(test)]
+    pub(in crate::extract) fn countries(&self) -> impl Iterator<Item = &str> {
+        self.countries.iter().map(String::as_str)
+    }
+
+    /// Whether the rule holds where something is said.
+    pub(in crate::extract) fn holds_in(&self, country: Option<&str>) -> bool {
+        self.countries.is_empty() || country.is_some_and(|country| self.countries.iter().any(|known| known == country))
+    }
+
     /// The compiled pattern.
     pub(in crate::extract) fn pattern(&self) -> &Regex {
         self.compiled.get_or_init(|| compile(&self.source))
     }
 }
 
-/// Reads "weekday -1" and the like, and its pattern.
+/// Reads "weekday -1", "holiday 1104 thu @us" and the like, and its pattern.
 pub(in crate::extract) fn date_rule(head: &str, pattern: &str) -> DateRule {
     let mut words = head.split_whitespace();
     let op = match words.next() {
@@ -67,6 +91,12 @@ pub(in crate::extract) fn date_rule(head: &str, pattern: &str) -> DateRule {
         _ => panic!("unknown computation of a date: {head}"),
     };
     let offset = words.next().and_then(|word| word.parse().ok()).expect("a date rule needs an offset");
-    let part = words.next().map(str::to_owned);
-    DateRule { op, offset, part, source: pattern.to_owned(), compiled: OnceLock::new() }
+    let (mut part, mut countries) = (None, Vec::new());
+    for word in words {
+        match word.strip_prefix('@') {
+            Some(names) => countries.extend(names.split(',').map(str::to_owned)),
+            None => part = Some(word.to_owned()),
+        }
+    }
+    DateRule { op, offset, part, countries, source: pattern.to_owned(), compiled: OnceLock::new() }
 }

@@ -1,11 +1,13 @@
 //! Dates as people write them.
 
 use super::*;
+use crate::extract::zones;
+
+/// 8 May 2023, nobody knows where.
+const MONDAY: Wall = Wall { at: Date::constant(2023, 5, 8).at(0, 0, 0, 0), country: None };
 
 fn resolved(text: &str, tense: Tense) -> Vec<(String, String, String)> {
-    // A Monday.
-    let today = Date::constant(2023, 5, 8);
-    find(RuleBook::english(), text, today.into(), tense)
+    find(RuleBook::english(), text, MONDAY, tense)
         .into_iter()
         .map(|when| (when.start.to_string(), when.end.to_string(), when.say.unwrap_or_default()))
         .collect()
@@ -76,9 +78,9 @@ fn days_are_midnights() {
     assert_eq!(micros_of(Date::constant(1969, 12, 31)), -86_400_000_000);
 }
 
-fn check(book: &RuleBook, today: DateTime, cases: &[(&str, Tense, &str, &str, &str)]) {
+fn check(book: &RuleBook, now: Wall, cases: &[(&str, Tense, &str, &str, &str)]) {
     for (text, tense, start, end, say) in cases {
-        let found: Vec<(String, String, String)> = find(book, text, today, *tense)
+        let found: Vec<(String, String, String)> = find(book, text, now, *tense)
             .into_iter()
             .map(|when| (when.start.to_string(), when.end.to_string(), when.say.unwrap_or_default()))
             .collect();
@@ -115,7 +117,7 @@ fn days_of_a_month_that_is_not_named() {
         ("flies on the 32nd", Future, "", "", ""),
         ("flies on the 31st of next month", Future, "", "", ""),
     ];
-    check(RuleBook::english(), Date::constant(2023, 5, 8).into(), &cases);
+    check(RuleBook::english(), MONDAY, &cases);
 }
 
 #[test]
@@ -131,7 +133,7 @@ fn hours_and_minutes_from_now() {
         ("runs 10 km in an hour", Future, "", "", ""),
         ("cleaned it in 45 minutes", Past, "", "", ""),
     ];
-    check(RuleBook::english(), Date::constant(2023, 5, 8).at(23, 10, 0, 0), &cases);
+    check(RuleBook::english(), Wall { at: MONDAY.at.date().at(23, 10, 0, 0), ..MONDAY }, &cases);
 }
 
 #[test]
@@ -152,7 +154,7 @@ fn holidays_of_the_calendar() {
         ("loves Christmas", Future, "", "", ""),
         ("is cooking for Christmas dinner", Future, "", "", ""),
     ];
-    check(RuleBook::english(), Date::constant(2023, 5, 8).into(), &cases);
+    check(RuleBook::english(), MONDAY, &cases);
 }
 
 #[test]
@@ -195,7 +197,7 @@ fn counted_days_weeks_and_edges() {
         ("was away the second weekend of April", Past, "2023-04-08", "2023-04-09", "the second weekend of April 2023"),
         ("works in the first week", Future, "", "", ""),
     ];
-    check(RuleBook::english(), Date::constant(2023, 5, 8).into(), &cases);
+    check(RuleBook::english(), MONDAY, &cases);
 }
 
 #[test]
@@ -218,5 +220,96 @@ fn the_same_in_german() {
         ("zieht Ende des Monats um", Future, "2023-05-31", "", "Ende Mai 2023"),
         ("ist in der ersten Woche im Juni weg", Future, "2023-06-01", "2023-06-07", "in der ersten Woche im Juni 2023"),
     ];
-    check(RuleBook::of(Some("de")), Date::constant(2023, 5, 8).at(23, 10, 0, 0), &cases);
+    check(RuleBook::of(Some("de")), Wall { at: MONDAY.at.date().at(23, 10, 0, 0), ..MONDAY }, &cases);
+}
+
+#[test]
+fn today_is_not_called_by_its_weekday() {
+    use Tense::{Future, Past};
+    let cases = [
+        ("met on Monday", Past, "2023-05-01", "", "on 1 May 2023"),
+        ("meets on Monday", Future, "2023-05-15", "", "on 15 May 2023"),
+        ("has been ill since Monday", Past, "2023-05-01", "", "since 1 May 2023"),
+        ("meets this Monday", Future, "2023-05-08", "", "on 8 May 2023"),
+        ("met this Monday", Past, "2023-05-08", "", "on 8 May 2023"),
+        ("meets this Friday", Future, "2023-05-12", "", "on 12 May 2023"),
+        ("met this Friday", Past, "2023-05-05", "", "on 5 May 2023"),
+    ];
+    check(RuleBook::english(), MONDAY, &cases);
+    let cases = [
+        ("war am Montag krank", Past, "2023-05-01", "", "am 1. Mai 2023"),
+        ("fliegt diesen Montag", Future, "2023-05-08", "", "am 8. Mai 2023"),
+    ];
+    check(RuleBook::of(Some("de")), MONDAY, &cases);
+}
+
+#[test]
+fn the_weekend_lies_behind_in_the_past_tense() {
+    use Tense::{Future, Past};
+    let on = |day: i8| Wall { at: Date::constant(2023, 5, day).at(12, 0, 0, 0), ..MONDAY };
+    let last = ("2023-05-06", "2023-05-07", "on the weekend of 6 May 2023");
+    let next = ("2023-05-13", "2023-05-14", "on the weekend of 13 May 2023");
+    for (text, tense, day, (start, end, say)) in [
+        ("went camping over the weekend", Past, 8, last),
+        ("went camping this weekend", Past, 9, last),
+        ("went camping on the weekend", Past, 12, last),
+        ("went camping over the weekend", Past, 7, last),
+        ("went camping over the weekend", Past, 13, next),
+        ("is going camping over the weekend", Future, 8, next),
+        ("is going camping this weekend", Future, 13, next),
+        ("booked a hut for the coming weekend", Past, 8, ("2023-05-13", "2023-05-14", "on the weekend of 13 May 2023")),
+    ] {
+        check(RuleBook::english(), on(day), &[(text, tense, start, end, say)]);
+    }
+    for (text, tense, start, end) in [
+        ("war am Wochenende zelten", Past, "2023-05-06", "2023-05-07"),
+        ("war übers Wochenende zelten", Past, "2023-05-06", "2023-05-07"),
+        ("fährt am Wochenende weg", Future, "2023-05-13", "2023-05-14"),
+        ("fährt am kommenden Wochenende weg", Future, "2023-05-13", "2023-05-14"),
+    ] {
+        let say = format!("am Wochenende vom {}. Mai 2023", start[8..].trim_start_matches('0'));
+        check(RuleBook::of(Some("de")), MONDAY, &[(text, tense, start, end, say.as_str())]);
+    }
+}
+
+#[test]
+fn holidays_are_where_their_country_has_them() {
+    let day = |text: &str, zone: &str| {
+        let wall = Wall { country: zones::country(zone), ..MONDAY };
+        let book = RuleBook::of(text.contains("tag").then_some("de"));
+        find(book, text, wall, Tense::Future).first().map(|when| when.start.to_string()).unwrap_or_default()
+    };
+    for (text, zone, expected) in [
+        ("will visit her on Mother's Day", "America/Chicago", "2023-05-14"),
+        ("will visit her on Mother's Day", "Europe/Berlin", "2023-05-14"),
+        ("will visit her on Mothers Day", "Europe/London", "2024-03-10"),
+        ("will visit her on Mother's Day", "Europe/Madrid", "2024-05-05"),
+        ("will visit her on Mother's Day", "Europe/Stockholm", "2023-05-28"),
+        ("will visit her on Mother's Day", "Europe/Warsaw", "2023-05-26"),
+        ("will visit her on Mother's Day", "Africa/Cairo", ""),
+        ("will visit her on Mother's Day", "UTC", ""),
+        ("will visit him on Father's Day", "Europe/London", "2023-06-18"),
+        ("will visit him on Father's Day", "Australia/Sydney", "2023-09-03"),
+        ("will visit him on Father's Day", "Europe/Berlin", "2023-05-18"),
+        ("will visit him on Father's Day", "Europe/Rome", "2024-03-19"),
+        ("flies home on Thanksgiving", "America/New_York", "2023-11-23"),
+        ("flies home on Thanksgiving", "US/Pacific", "2023-11-23"),
+        ("flies home on Thanksgiving Day", "America/Toronto", "2023-10-09"),
+        ("flies home on Thanksgiving", "Europe/Berlin", ""),
+        ("flies home on Canadian Thanksgiving", "Europe/Berlin", "2023-10-09"),
+        ("is moving on Labor Day", "America/Denver", "2023-09-04"),
+        ("is moving on Labour Day", "Pacific/Auckland", "2023-10-23"),
+        ("is moving on Labour Day", "Asia/Kolkata", "2024-05-01"),
+        ("is moving on Labour Day", "Australia/Perth", ""),
+        ("is moving on Memorial Day", "America/Phoenix", "2023-05-29"),
+        ("besucht sie am Muttertag", "UTC", "2023-05-14"),
+        ("wandert am Vatertag", "Europe/Berlin", "2023-05-18"),
+        ("wandert am Vatertag", "Europe/Vienna", "2023-06-11"),
+        ("wandert am Vatertag", "UTC", ""),
+    ] {
+        assert_eq!(day(text, zone), expected, "{text} in {zone}");
+    }
+    let all = RuleBook::english().dates.iter().chain(&RuleBook::of(Some("de")).dates);
+    let countries: Vec<&str> = all.flat_map(DateRule::countries).collect();
+    assert!(countries.iter().all(|country| zones::has_country(country)), "{countries:?}");
 }
