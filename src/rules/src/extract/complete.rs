@@ -1,10 +1,10 @@
 //! What a turn among people taught, made to stand by itself: a picture is remembered with the words that it came with, and
 //! what answers a question brings it.
 //!
-//! "I decided to include this" says little without "[image: a handwritten letter]", and the picture says little without
-//! the words; "They've been practicing hard" says little without "Are they yours at the festival?". Facts that last, the
-//! values of slots, denials and what has a date of its own are left as they are: they stand by themselves, and others are
-//! compared with them word by word.
+//! "I'm almost done with it" says little without "[image: a wooden boat]", and the picture says little without the words;
+//! "I was bored to death" says little without "What got you into racing?". Facts that last, the values of slots and denials
+//! are left as they are: they stand by themselves, and others are compared with them word by word. What has a date of its
+//! own needs no question either.
 
 use super::Memory;
 use super::learn::{Learner, Voice};
@@ -40,8 +40,8 @@ impl Learner<'_> {
         }
     }
 
-    /// Repeats the question that the turn before ended with in the first of what this turn taught that may hold it, if nothing of it answers
-    /// the question already.
+    /// Repeats the question that the turn before ended with in the first memory of this turn that may hold it, if none of
+    /// them answers it already.
     pub(super) fn complete_answer(&mut self, before: usize, asked: Asked, voice: &Voice) {
         let wording = &self.book.wording;
         let Some(answered) = &wording.answered else { return };
