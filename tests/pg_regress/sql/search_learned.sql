@@ -4,14 +4,14 @@ set search_path = memory_profile, public;
 set memory_profile.embedding_model = '';
 
 select learn('sl_ann', '[
-  {"role": "user", "name": "Ben", "content": "Hey Ann! Which instrument do you practise nowadays?", "conversation_id": "sl-1"},
+  {"role": "user", "name": "Ben", "content": "Hey Ann! Which instrument do you practise nowadays? Tell me!", "conversation_id": "sl-1"},
   {"role": "user", "name": "Ann", "content": "I started with the cello in spring. My sister Eva teaches at the conservatory.", "conversation_id": "sl-1"},
   {"role": "user", "name": "Ben", "content": "I moved to a flat near the harbour.", "conversation_id": "sl-1"}
 ]', 'chat history') is not null as queued;
 call run_jobs();
 select speaker, sequence, content, cardinality(heard) > 0 as heard from memory where subject_key = subject_key('sl_ann') order by sequence, ordinal;
 
--- what the turn before asks is found in what answers it, as a word nearby and none of its own
+-- what the turn before asks ahead of its end is found in what answers it, as a word nearby and none of its own
 select memory, (score #>> '{parts,coverage}')::real as own, (score #>> '{parts,coverage_nearby}')::real > 0 as nearby
 from memory_search('sl_ann', 'instrument practise', 0) where memory like '%cello%';
 -- it is heard of no farther than in the next turn

@@ -66,6 +66,52 @@ fn a_question_is_answered_once_and_soon_and_by_somebody_else() {
 }
 
 #[test]
+fn a_statement_brings_the_question_that_it_answers() {
+    // The first that may hold it: the hobby lasts and stays as it is, and so does what has a date of its own.
+    assert_eq!(
+        seen(&[
+            ("Ben", "That bike looks fast! What got you into racing?"),
+            ("Ann", "I love bikes. I was bored to death. I'm training with the village club."),
+        ]),
+        [
+            memory("Ann loves bikes", 1, None),
+            memory("Ann answered \"What got you into racing?\": Ann was bored to death", 1, Some(0)),
+            memory("Ann is training with the village club", 1, None),
+        ]
+    );
+    // Said to the one who asked: that goes without saying.
+    assert_eq!(
+        seen(&[("Ben", "Any idea for my cake?"), ("Ann", "You can replace the butter with coconut oil.")]),
+        [memory("Ann answered \"Any idea for my cake?\": You can replace the butter with coconut oil", 1, Some(0))]
+    );
+    for answer in ["I live in Oslo.", "I don't eat meat.", "I'm flying to Rome next Friday."] {
+        let plain = seen(&[("Ben", "Nice weather."), ("Ann", answer)]);
+        assert_eq!(seen(&[("Ben", "What is new with you?"), ("Ann", answer)]), plain, "{answer}");
+        assert_eq!(plain.len(), 1, "{answer}");
+    }
+}
+
+#[test]
+fn a_picture_is_kept_with_the_words_that_it_came_with() {
+    assert_eq!(
+        seen(&[("Ben", "Hello!"), ("Ann", "I love kites. I'm building a new kite. [image: a red kite on a table]")]),
+        [
+            memory("Ann loves kites", 1, None),
+            memory("Ann is building a new kite [image: a red kite on a table]", 1, None),
+        ]
+    );
+    assert_eq!(
+        seen(&[("Ben", "Hello!"), ("Ann", "Look! [image: a red kite on a wooden table]")]),
+        [memory("Ann said: [image: a red kite on a wooden table]", 1, None)]
+    );
+    // A turn ends by asking although a picture follows.
+    assert_eq!(
+        seen(&[("Ben", "Who made it? [image: a red kite]"), ("Ann", "The twins of the baker next door.")])[1].2,
+        Some(0)
+    );
+}
+
+#[test]
 fn courtesy_answers_nothing() {
     for answer in ["Yes!", "They're great.", "Thanks, Ben!", "It was nice.", "No, sorry."] {
         assert_eq!(seen(&[("Ben", "How did the twins like the mountains?"), ("Ann", answer)]), [], "{answer}");

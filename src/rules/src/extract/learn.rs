@@ -222,6 +222,7 @@ impl Learner<'_> {
     pub(super) fn prose(&mut self, text: &str, place: &Place, voice: &mut Voice) {
         let ranges = sentence::sentences_of(self.book, text);
         let mut before = self.memories.len();
+        let asked = if voice.setting == Setting::People { self.talk.asked_before() } else { None };
         for (at, range) in ranges.iter().enumerate() {
             let taken_back = ranges.get(at + 1).map(|next| &text[next.clone()]);
             if taken_back.is_some_and(|next| next.len() < 25 && self.book.sarcasm.found_in(next)) {
@@ -276,6 +277,9 @@ impl Learner<'_> {
             self.talk.next();
         }
         self.keep_remarks(before, voice);
+        if let Some(asked) = asked {
+            self.complete_answer(before, asked, voice);
+        }
     }
 
     /// The sentence that a short answer to the assistant stands for, and the turn that asked.

@@ -15,6 +15,7 @@
 //! pattern runs on the linear-time regex engine, and sentences are bounded, so the whole is linear in the input.
 
 mod answer;
+mod complete;
 mod correction;
 mod dates;
 mod entries;

@@ -10,7 +10,7 @@ use super::gate::Refusal;
 use super::learn::{Learner, Voice, dated};
 use super::rulebook::SUBJECT;
 use super::source::Setting;
-use super::{Kind, Memory, dates, person, talk};
+use super::{Kind, Memory, complete, dates, person, talk};
 
 /// How much a remark on the world at large must say beside something learned; any other must say anything.
 const MIN_WEIGHT_GENERAL: usize = 2;
@@ -40,12 +40,14 @@ pub(super) struct Remark {
     substance: usize,
     /// Said of the world at large.
     general: bool,
+    /// What was noted in brackets rather than said.
+    note: Option<String>,
 }
 
 impl Remark {
     /// What somebody says of themself in words that may say nothing.
     pub(super) fn vague(memory: Memory, substance: usize) -> Remark {
-        Remark { memory, weight: 0, substance, general: false }
+        Remark { memory, weight: 0, substance, general: false, note: None }
     }
 }
 
@@ -60,8 +62,10 @@ impl Learner<'_> {
         // A pronoun points back, and so does an answer that is no sentence.
         let (deictic, whole) = (book.deictic.found_in(clause), book.finite.found_in(clause));
         let points_back = deictic || self.talk.answers() && !whole;
-        let thing = if points_back { self.talk.thing(book, clause) } else { None };
-        let may_answer = book.wording.answered.is_some() && thing.is_none() && (deictic || !whole);
+        // A note belongs to the words before it, and answers nothing by itself.
+        let note = complete::is_note(clause);
+        let thing = if points_back && !note { self.talk.thing(book, clause) } else { None };
+        let may_answer = book.wording.answered.is_some() && thing.is_none() && !note && (deictic || !whole);
         let answers = may_answer && self.talk.asks() > 0;
         let general = !answers && self.is_general(clause);
         let least = if general { MIN_WEIGHT_GENERAL } else { 1 };
@@ -112,7 +116,8 @@ impl Learner<'_> {
             context_message: None,
         };
         let substance = talk::substance(book, clause) + more;
-        self.remarks.push(Remark { memory, weight: weight + more, substance, general });
+        let note = note.then(|| said.clone());
+        self.remarks.push(Remark { memory, weight: weight + more, substance, general, note });
     }
 
     /// Whether something is said of the world at large, rather than of what has been.
@@ -141,10 +146,17 @@ impl Learner<'_> {
                 remarks.clear();
             }
         }
-        for remark in remarks {
-            self.keep(remark.memory);
+        let mut notes = Vec::new();
+        for Remark { memory, note, .. } in remarks {
+            match note {
+                Some(note) => notes.push((note, memory)),
+                None => self.keep(memory),
+            }
         }
         // In the order of the text.
         self.memories[before..].sort_by_key(|memory| memory.evidence.start);
+        for (note, memory) in notes {
+            self.keep_note(before, &note, memory);
+        }
     }
 }

@@ -12,7 +12,7 @@ use regex::{Captures, Regex};
 
 use super::dates::{self, Tense, Wall, When};
 use super::rulebook::{RuleBook, SUBJECT, capitalized, groups_of};
-use super::{gate, person, sentence};
+use super::{complete, gate, person, sentence};
 
 /// For how many further sentences a pronoun may point back.
 const REACH: usize = 2;
@@ -98,7 +98,7 @@ impl Talk {
             mention.age = 1;
             mention.turn.get_or_insert_with(|| span.clone());
         }
-        let question = turn.trim_end().strip_suffix('?').and_then(|turn| {
+        let question = complete::without_note(turn).strip_suffix('?').and_then(|turn| {
             let question = sentence::cleaned(turn.rsplit(['.', '!', '?', '\n']).next().unwrap_or_default());
             (question.len() <= sentence::MAX_SENTENCE).then_some(question)
         });
@@ -121,6 +121,11 @@ impl Talk {
         });
         self.asked = asked.is_some();
         self.thing = asked.map(|words| Mention { words, age: 1, turn: Some(span.clone()) });
+    }
+
+    /// What the turn before ended by asking.
+    pub(super) fn asked_before(&self) -> Option<Asked> {
+        self.question.as_ref().map(|(asked, _)| asked.clone())
     }
 
     /// The question that a clause answers which says too little by itself; one clause answers it.
