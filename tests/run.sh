@@ -17,7 +17,6 @@ step() { say "· $*"; }
 build() {
   ensure_packages run
   step "Building for PostgreSQL $(pg_major "$PG_CONFIG")"
-  build_tools
   build_extension "$PG_CONFIG"
   MODEL=$(build_model)
 }

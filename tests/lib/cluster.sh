@@ -26,15 +26,20 @@ make_socket_dir() {
   fi
 }
 
+# The directories of the clusters that this script has started.
+STARTED=()
+
 # Makes an empty cluster: cluster_create DIRECTORY PG_CONFIG [line of postgresql.conf…]
 cluster_create() {
-  local dir=$1 pg_config=$2 bin
+  local dir=$1 pg_config=$2 bin options=()
   shift 2
   bin=$("$pg_config" --bindir)
   mkdir -p "$dir"
   echo "$bin" >"$dir/bindir"
   make_server_dir "$dir/data"
-  as_server "$bin/initdb" --pgdata="$dir/data" --username=$SUPERUSER --auth=trust --encoding=UTF8 --locale=C.UTF-8 \
+  # A cluster that need not survive the machine need not be on the disk when it begins.
+  if [[ $* == *'fsync = off'* ]]; then options+=(--no-sync); fi
+  as_server "$bin/initdb" --pgdata="$dir/data" --username=$SUPERUSER --auth=trust --encoding=UTF8 --locale=C.UTF-8 "${options[@]}" \
     >"$dir/initdb.log" 2>&1 || die "initdb failed, see $dir/initdb.log" "$(tail -n 3 "$dir/initdb.log")"
   printf '%s\n' "listen_addresses = ''" "$@" | as_server tee -a "$dir/data/postgresql.conf" >/dev/null
 }
@@ -47,6 +52,7 @@ cluster_is_up() {
 
 cluster_start() {
   local dir=$1
+  STARTED+=("$dir")
   make_socket_dir "$dir"
   make_server_dir "$dir/log"
   as_server "$(<"$dir/bindir")/pg_ctl" start --silent --wait --timeout=120 --pgdata="$dir/data" \

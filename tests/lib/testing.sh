@@ -21,8 +21,18 @@ test_cluster() {
   cluster_use "$dir" postgres
 }
 
-# Ends whatever runs under the directory of the tests, also what an earlier run left behind.
+# Ends the clusters that this script has started, and what is in front of them. Other stages have theirs beside.
 end_test_clusters() {
+  local dir http
+  for dir in "${STARTED[@]}"; do
+    for http in "$dir"/http*/; do http_stop "${http%/}"; done
+    cluster_remove "$dir"
+  done
+  STARTED=()
+}
+
+# Ends whatever runs under the directory of the tests, also what an earlier run left behind.
+end_all_clusters() {
   local dir
   for dir in "$TEST"/*/http*/; do http_stop "${dir%/}"; done
   for dir in "$TEST"/*/; do
@@ -87,7 +97,7 @@ start_standby() {
   mkdir -p "$1"
   cp "$2/bindir" "$1"
   make_server_dir "$1/data"
-  as_server "$(<"$1/bindir")/pg_basebackup" --pgdata="$1/data" --checkpoint=fast --write-recovery-conf \
+  as_server "$(<"$1/bindir")/pg_basebackup" --pgdata="$1/data" --checkpoint=fast --no-sync --write-recovery-conf \
     --host="$PGHOST" --port="$PGPORT" --username="$PGUSER"
   cluster_start "$1"
 }

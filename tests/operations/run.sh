@@ -14,7 +14,7 @@ from_backup() {
   local dir=$1
   shift
   cluster_create_empty "$dir"
-  as_server "$(<"$dir/bindir")/pg_basebackup" --pgdata="$dir/data" --checkpoint=fast --host="$PGHOST" --port="$PGPORT" --username="$PGUSER"
+  as_server "$(<"$dir/bindir")/pg_basebackup" --pgdata="$dir/data" --checkpoint=fast --no-sync --host="$PGHOST" --port="$PGPORT" --username="$PGUSER"
   printf '%s\n' "$@" | as_server tee -a "$dir/data/postgresql.auto.conf" >/dev/null
 }
 
