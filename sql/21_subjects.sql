@@ -55,8 +55,10 @@ create function subject_exists(subject text) returns boolean
 language plpgsql stable
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
+declare
+  key constant uuid := subject_key(subject);
 begin
-  return exists (select from subject s where s.subject_key = subject_key(subject_exists.subject));
+  return exists (select from subject s where s.subject_key = key);
 end
 $$;
 comment on function subject_exists(text) is 'Whether a subject is known to the current project';
@@ -91,9 +93,10 @@ language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 declare
+  key constant uuid := subject_key(subject);
   locked uuid;
 begin
-  select s.subject_key into locked from subject s where s.subject_key = subject_key(_subject_locked.subject) for update;
+  select s.subject_key into locked from subject s where s.subject_key = key for update;
   return locked;
 end
 $$;

@@ -103,11 +103,13 @@ returns table (id uuid, external_id text, kind text, status text, attempts integ
 language plpgsql stable
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
+declare
+  key constant uuid := case when subject is not null then subject_key(subject) end;
 begin
   return query
   select j.id, s.external_id, j.kind, j.status, j.attempts, j.error, j.result, j.created_at, j.run_after, j.finished_at
   from job j join subject s on s.subject_key = j.subject_key
-  where j.project_id = _project() and (jobs.subject is null or j.subject_key = subject_key(jobs.subject))
+  where j.project_id = _project() and (key is null or j.subject_key = key)
   order by j.sequence;
 end
 $$;
@@ -117,9 +119,11 @@ create function job_retry(subject text, id uuid) returns boolean
 language plpgsql
 set search_path = pg_catalog, memory_profile, pg_temp
 as $$
+declare
+  key constant uuid := subject_key(subject);
 begin
   update job j set status = 'queued', attempts = 0, deaths = 0, run_after = now(), finished_at = null
-  where j.subject_key = subject_key(subject) and j.id = job_retry.id and j.status = 'failed';
+  where j.subject_key = key and j.id = job_retry.id and j.status = 'failed';
   return found;
 end
 $$;

@@ -446,9 +446,10 @@ language plpgsql stable
 set search_path = pg_catalog, memory_profile_http, memory_profile, pg_temp
 as $$
 declare
+  key constant uuid := subject_key(_checked_tag('containerTag', tag));
   container subject;
 begin
-  select * into container from subject s where s.subject_key = subject_key(_checked_tag('containerTag', tag));
+  select * into container from subject s where s.subject_key = key;
   if container.subject_key is null then
     perform _fail(404, 'not_found', 'Container tag not found', format('Nothing has been stored for the container "%s".', tag));
   end if;

@@ -5,9 +5,10 @@ language plpgsql stable
 set search_path = pg_catalog, memory_profile_http, memory_profile, pg_temp
 as $$
 declare
+  key constant uuid := _named_profile(call.arguments[1]);
   profile subject;
 begin
-  select * into profile from subject s where s.subject_key = _named_profile(call.arguments[1]);
+  select * into profile from subject s where s.subject_key = key;
   if profile.subject_key is null then
     perform _fail(404, 'profile_not_found', 'Profile not found');
   end if;

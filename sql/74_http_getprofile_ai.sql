@@ -29,13 +29,14 @@ language plpgsql
 set search_path = pg_catalog, memory_profile_http, memory_profile, pg_temp
 as $$
 declare
-  profile subject;
   id constant text := _check_subject(call.arguments[1]);
+  key constant uuid := _named_profile(id);
+  profile subject;
   facts jsonb;
   progress jsonb;
   answer response;
 begin
-  select * into profile from subject s where s.subject_key = _named_profile(id);
+  select * into profile from subject s where s.subject_key = key;
   if profile.subject_key is null then
     perform _fail(404, 'profile_not_found', 'Profile not found');
   end if;

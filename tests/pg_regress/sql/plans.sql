@@ -6,6 +6,17 @@ vacuum;
 set search_path = memory_profile, public;
 load 'memory_profile';
 set memory_profile.embedding_model = '';
+-- The name of a subject is checked even where nothing is read.
+set plan_cache_mode = force_generic_plan;
+set enable_indexscan = off;
+set enable_bitmapscan = off;
+select subject_exists(' ');
+select * from jobs(' ');
+select job_retry(' ', gen_random_uuid());
+select memory_forget(' ', 'mem_1');
+reset plan_cache_mode;
+reset enable_indexscan;
+reset enable_bitmapscan;
 select count(*) from memories_add('a', (select jsonb_agg(jsonb_build_object('content', 'Fact ' || i || ' is about ' || md5(i::text))) from generate_series(1, 300) i));
 select count(memory_add('b' || i % 5, 'Single fact ' || i || ' is about ' || md5(i::text))) from generate_series(1, 200) i;
 select count(learn('c' || i % 50, 'I have been to the village number ' || i || '.')) from generate_series(1, 200) i;
