@@ -14,12 +14,10 @@ create table memory_digest (
   model_id smallint references embedding_model,
   coded integer not null,
   head bytea not null,
-  codes bytea not null,
   primary key (subject_key, first_block),
   foreign key (subject_key, project_id) references subject (subject_key, project_id) on delete cascade
 );
-alter table memory_digest alter column codes set storage external;
-comment on table memory_digest is 'What the memories of a large subject count for in a search, and the codes of their vectors, some thousands to a row';
+comment on table memory_digest is 'What the memories of a large subject count for in a search, some thousands to a row';
 comment on column memory_digest.coded is 'How many of the texts had a code of the model when the digest was made';
 comment on column memory_digest.gone is 'How many of the texts were given up, forgotten or restored since: when they are many, the digest is made anew';
 
@@ -36,7 +34,23 @@ create table memory_digest_words (
 alter table memory_digest_words alter column places set storage external;
 comment on table memory_digest_words is 'Which memories of a large subject have which words, by their hashes';
 
+-- A piece fills a page, and is read where it lies: out of line the codes of a digest would be in four times as many pieces, and be
+-- put together first.
+create table memory_digest_codes (
+  subject_key uuid not null,
+  first_block bigint not null,
+  piece smallint not null,
+  project_id uuid not null,
+  codes bytea not null,
+  primary key (subject_key, first_block, piece),
+  foreign key (subject_key, project_id) references subject (subject_key, project_id) on delete cascade,
+  foreign key (subject_key, first_block) references memory_digest (subject_key, first_block) on delete cascade
+);
+alter table memory_digest_codes alter column codes set storage plain;
+comment on table memory_digest_codes is 'The codes of the vectors of the memories of a large subject, some hundred to a row';
+
 select _isolate('memory_digest');
+select _isolate('memory_digest_codes');
 select _isolate('memory_digest_words');
 
 -- Makes the digest of some blocks, which are not added to any more, or makes it anew.
@@ -53,8 +67,10 @@ begin
                array_agg(s.signatures order by s.block, s.part) as signatures
         from memory_signature s where s.subject_key = key and s.block between first and last) d
   cross join lateral _digest(d.blocks, d.signatures) m;
-  insert into memory_digest (subject_key, first_block, project_id, last_block, texts, model_id, coded, head, codes)
-  values (key, first, made.project_id, last, made.texts, made.model, made.coded, made.head, made.codes);
+  insert into memory_digest (subject_key, first_block, project_id, last_block, texts, model_id, coded, head)
+  values (key, first, made.project_id, last, made.texts, made.model, made.coded, made.head);
+  insert into memory_digest_codes (subject_key, first_block, piece, project_id, codes)
+  select key, first, c.nth - 1, made.project_id, c.codes from unnest(made.codes) with ordinality c (codes, nth);
   insert into memory_digest_words (subject_key, bucket, first_block, project_id, places)
   select key, w.nth - 1, first, made.project_id, w.places from unnest(made.words) with ordinality w (places, nth);
 end

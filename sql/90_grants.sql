@@ -6,7 +6,7 @@ grant select on project, embedding_model, model_endpoint to memory_profile_user;
 grant update (settings) on project to memory_profile_user;
 grant select, insert, update, delete on
   subject, event, notification, memory, memory_relation, decision, memory_embedding, memory_signature, memory_digest,
-  memory_digest_words, memory_source, profile_schema,
+  memory_digest_codes, memory_digest_words, memory_source, profile_schema,
   document, chunk, chunk_embedding, chunk_signature, embedding_refusal, message, job_answer, model_summary, webhook_delivery
   to memory_profile_user;
 -- Whose turn it is among all projects is for nobody to choose: turns are inserted and moved on by the queue itself.

@@ -1,6 +1,5 @@
--- The codes of the vectors of the memories of a large subject, null where they are those of another model. $1 subject key,
--- $2 embedding model
-select d.first_block, case when d.model_id = $2 then d.codes end
-from memory_profile.memory_digest d
-where d.subject_key = $1
-order by d.first_block
+-- The codes of the vectors of the memories of a large subject, piece by piece. $1 subject key
+select c.first_block, c.codes
+from memory_profile.memory_digest_codes c
+where c.subject_key = $1
+order by c.first_block, c.piece

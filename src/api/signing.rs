@@ -100,8 +100,8 @@ fn _digest_at_once() -> i32 {
 }
 
 /// The digest of some blocks, each with its number counted from the first, in their order: how many texts it counts, what else
-/// they count for, where their words stand, bucket by bucket, and the codes of their vectors, with how many of them have one and of
-/// which model.
+/// they count for, where their words stand, bucket by bucket, and the codes of their vectors in pieces, with how many of them have one and
+/// of which model.
 #[pg_extern(immutable, parallel_safe)]
 #[allow(clippy::type_complexity, reason = "pgrx reads the row type from the signature")]
 fn _digest(
@@ -116,7 +116,7 @@ fn _digest(
             name!(words, Vec<Vec<u8>>),
             name!(model, Option<i16>),
             name!(coded, i32),
-            name!(codes, Vec<u8>),
+            name!(codes, Vec<Vec<u8>>),
         ),
     >,
 > {

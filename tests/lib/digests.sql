@@ -21,4 +21,7 @@ union all
 select 'too many changes in the digest from ' || first_block from made where gone > greatest(texts, 4 * (last_block - first_block + 1)) / 20
 union all
 select 'not every bucket: from ' || d.first_block from memory_digest d
-where (select count(*) from memory_digest_words w where (w.subject_key, w.first_block) = (d.subject_key, d.first_block)) <> 64;
+where (select count(*) from memory_digest_words w where (w.subject_key, w.first_block) = (d.subject_key, d.first_block)) <> 64
+union all
+select 'codes without a model, or none of it: from ' || d.first_block from memory_digest d
+where (d.model_id is null) = exists (select from memory_digest_codes c where (c.subject_key, c.first_block) = (d.subject_key, d.first_block));

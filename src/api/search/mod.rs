@@ -10,6 +10,7 @@ mod pool;
 mod queries;
 mod rows;
 mod scan;
+mod sieve;
 mod stream;
 mod subjects;
 

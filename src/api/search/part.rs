@@ -13,6 +13,7 @@
 //! longer current that others might be missed for them, more are read, and in the end all.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::spi::SpiClient;
@@ -67,6 +68,8 @@ struct Described {
     head: Head,
     /// The number of its first text among those of all digests.
     first_text: u32,
+    /// Whether its codes are those of the model.
+    is_coded: bool,
 }
 
 impl Part {
@@ -93,8 +96,11 @@ impl Part {
             part.tail = last + 1;
             let first_text = texts;
             texts += head.texts();
-            coded += u64::from(row.get::<i32>(3).unwrap_or(0).unsigned_abs());
-            part.digests.push(Described { first_block, head, first_text });
+            let is_coded = row.get::<bool>(4).unwrap_or(false);
+            if is_coded {
+                coded += u64::from(row.get::<i32>(3).unwrap_or(0).unsigned_abs());
+            }
+            part.digests.push(Described { first_block, head, first_text, is_coded });
             Ok(())
         })?;
         // Of texts whose code is not there yet words alone would tell.
@@ -126,9 +132,9 @@ impl Part {
         looked: &Looked<'_>,
         pool: &mut Pool,
     ) -> Result<Option<Census>> {
-        let (Some(vectors), Some(meaning)) = (scope.vectors, &asked.meaning) else { return Ok(None) };
+        let Some(meaning) = &asked.meaning else { return Ok(None) };
         let (census, covered, named) = self.covered(client, looked.terms, asked, &scope.model)?;
-        let (cosines, traits) = self.codes(client, vectors, meaning)?;
+        let (cosines, traits) = self.codes(client, meaning)?;
         let spoken: u64 = self.counted.speakers.values().map(|texts| u64::from(*texts)).sum();
         let glance = Glance {
             cosines: &cosines,
@@ -139,7 +145,7 @@ impl Part {
             in_dialogue: spoken * 2 > self.counted.texts,
         };
         let evidence = glance.evidence(&asked.cues, &census, &scope.model);
-        let Some(blocks) = self.read_best(client, looked, evidence, pool)? else { return Ok(None) };
+        let Some(blocks) = self.read_best(client, looked, &evidence, pool)? else { return Ok(None) };
         if let Some(id) = request.explained {
             self.read_explained(client, looked, id, &blocks, pool)?;
         }
@@ -152,29 +158,44 @@ impl Part {
     }
 
     /// Estimates how near in meaning each text of the digests is, and tells what each has that a question may want.
-    fn codes(&self, client: &SpiClient<'_>, model: i16, meaning: &Meaning) -> Result<(Vec<f32>, Vec<u8>)> {
-        let (mut cosines, mut traits) = (Vec::with_capacity(self.texts()), Vec::with_capacity(self.texts()));
-        let mut digests = self.digests.iter();
-        stream(client, queries::DIGEST_CODES, &[self.key.into(), model.into()], true, |row| {
-            let Some(digest) = digests.next().filter(|digest| Some(digest.first_block) == row.get(0)) else {
-                return Err(incomplete());
-            };
-            let texts = digest.head.texts();
-            let codes = row.bytes(1);
-            if codes.is_empty() {
-                cosines.resize(cosines.len() + texts as usize, f32::NAN);
-                traits.resize(traits.len() + texts as usize, 0);
-                return Ok(());
+    fn codes(&self, client: &SpiClient<'_>, meaning: &Meaning) -> Result<(Vec<f32>, Vec<u8>)> {
+        let (mut cosines, mut traits) = (vec![f32::NAN; self.texts()], vec![0; self.texts()]);
+        let mut coded = self.digests.iter().filter(|digest| digest.is_coded);
+        // The digest whose codes come, and the numbers of its texts that are still to come.
+        let mut of: Option<(i64, Range<usize>)> = None;
+        stream(client, queries::DIGEST_CODES, &[self.key.into()], true, |row| {
+            let Some(first) = row.get::<i64>(0) else { return Err(incomplete()) };
+            if of.as_ref().is_none_or(|(last, _)| *last != first) {
+                let Ok(at) = self.digests.binary_search_by_key(&first, |digest| digest.first_block) else {
+                    return Err(incomplete());
+                };
+                if !self.digests[at].is_coded {
+                    return Ok(());
+                }
+                let ended = of.take().is_none_or(|(_, rest)| rest.is_empty());
+                let Some(digest) = coded.next().filter(|digest| digest.first_block == first && ended) else {
+                    return Err(incomplete());
+                };
+                let start = digest.first_text as usize;
+                of = Some((first, start..start + digest.head.texts() as usize));
             }
-            let codes = Codes::read(codes, texts).map_err(damaged)?;
-            if codes.signs.len() != codes.factors.len() * meaning.code_len() {
+            let Some((_, rest)) = &mut of else { return Err(incomplete()) };
+            let codes = Codes::read(row.bytes(1), meaning.code_len()).map_err(damaged)?;
+            let these = rest.start..rest.start + codes.factors.len();
+            if these.end > rest.end {
                 return Err(damaged(Damaged));
             }
+            rest.start = these.end;
+            traits[these.clone()].copy_from_slice(codes.traits);
             let estimates = meaning.cosines(codes.signs, &codes.factors).into_iter().zip(&codes.factors);
-            cosines.extend(estimates.map(|(cosine, factor)| if *factor > 0.0 { cosine } else { f32::NAN }));
-            traits.extend_from_slice(codes.traits);
+            for (cosine, (estimate, factor)) in cosines[these].iter_mut().zip(estimates) {
+                *cosine = if *factor > 0.0 { estimate } else { f32::NAN };
+            }
             Ok(())
         })?;
+        if coded.next().is_some() || of.is_some_and(|(_, rest)| !rest.is_empty()) {
+            return Err(incomplete());
+        }
         Ok((cosines, traits))
     }
 
@@ -210,7 +231,7 @@ impl Part {
         // Behind the words the speakers.
         let asked: Vec<u32> = words.chain(asked.speakers.iter().map(|hash| digest::spoken(*hash))).collect();
         let buckets: BTreeSet<i16> = asked.iter().map(|term| digest::bucket(*term) as i16).collect();
-        let mut found: Vec<(usize, u32, bool)> = Vec::new();
+        let mut found: Vec<(u32, u16, bool)> = Vec::new();
         let arguments = [self.key.into(), buckets.into_iter().collect::<Vec<_>>().into()];
         stream(client, queries::DIGEST_WORDS, &arguments, true, |row| {
             let (Some(first), Some(bucket)) = (row.get::<i64>(0), row.get::<i16>(1)) else { return Ok(()) };
@@ -224,7 +245,7 @@ impl Part {
                         *holding += u64::from(places.texts);
                     }
                     let first_text = self.digests[digest].first_text;
-                    found.extend(places.iter().map(|(place, own)| (nth, first_text + u32::from(place), own)));
+                    found.extend(places.iter().map(|(place, own)| (first_text + u32::from(place), nth as u16, own)));
                 }
             }
             Ok(())
@@ -234,8 +255,8 @@ impl Part {
         let rarities = census.rarities(model);
         let total: f64 = rarities.iter().sum();
         let (mut covered, mut named) = (vec![0f32; self.texts()], vec![false; self.texts()]);
-        for (nth, text, own) in found {
-            let text = text as usize;
+        for (text, nth, own) in found {
+            let (text, nth) = (text as usize, usize::from(nth));
             match (rarities.get(nth), covered.get_mut(text), named.get_mut(text)) {
                 (Some(rarity), Some(covered), _) => {
                     *covered += (rarity / total) as f32 * if own { 1.0 } else { HEARD_WORTH };
@@ -268,18 +289,15 @@ impl Part {
         &self,
         client: &SpiClient<'_>,
         looked: &Looked<'_>,
-        evidence: Vec<f32>,
+        evidence: &[f32],
         pool: &mut Pool,
     ) -> Result<Option<BTreeSet<i64>>> {
         let newer = pool.len();
-        let mut scored: Vec<(f32, u32)> = evidence.into_iter().zip(0..).collect();
         let mut most = CHOSEN * self.depth;
-        while most < scored.len() / 2 {
-            // Of what is equal the newer.
-            scored.select_nth_unstable_by(most, |a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)));
+        while most < evidence.len() / 2 {
             let mut chosen: BTreeMap<i64, usize> = BTreeMap::new();
-            for (_, text) in &scored[..most] {
-                *chosen.entry(self.block_of(*text)).or_default() += 1;
+            for text in best(evidence, most) {
+                *chosen.entry(self.block_of(text)).or_default() += 1;
             }
             let blocks = self.around(chosen.keys().copied());
             let taken = self.read(client, looked, &blocks, pool)?;
@@ -368,6 +386,26 @@ impl Part {
 fn incomplete() -> ErrorReport {
     internal("the digests of a subject are not complete")
         .set_hint("Write the signatures anew with memory_profile.search_refresh().")
+}
+
+/// The texts with the greatest evidence; of what is equal the newer.
+fn best(evidence: &[f32], count: usize) -> Vec<u32> {
+    let order = |a: &(f32, u32), b: &(f32, u32)| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1));
+    let (mut best, mut least) = (Vec::with_capacity(4 * count), f32::NEG_INFINITY);
+    for (evidence, text) in evidence.iter().zip(0..) {
+        if *evidence >= least {
+            best.push((*evidence, text));
+            if best.len() == 4 * count {
+                least = best.select_nth_unstable_by(count - 1, order).1.0;
+                best.truncate(count);
+            }
+        }
+    }
+    if best.len() > count {
+        best.select_nth_unstable_by(count - 1, order);
+        best.truncate(count);
+    }
+    best.into_iter().map(|(_, text)| text).collect()
 }
 
 /// Takes the texts of a block in.

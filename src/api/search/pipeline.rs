@@ -6,7 +6,8 @@
 //!    when, and the code of the vector. Who is known to speak decides which words of the question are names.
 //! 2. *Meaning.* The question, its names taken out, goes through the embedding model once, and the codes tell about how
 //!    near every text is.
-//! 3. *Short list.* All that is known by now is scored; the best hundred go on.
+//! 3. *Short list.* All that is known by now is scored; the best hundred go on, or the best that pass a filter (see
+//!    [`super::sieve`]).
 //! 4. *Late interaction.* Their vectors and token codes are read and compared with the question's tokens.
 //! 5. *Texts.* What the score keeps is read and returned.
 //!
@@ -30,6 +31,7 @@ use super::part::Part;
 use super::pool::{self, Looked, Pool, PoolTexts};
 use super::queries::{self, Keys, select};
 use super::scan;
+use super::sieve::{Place, Sieve};
 use super::subjects::{Subjects, subjects};
 use crate::api::embedding::{self, Meaning};
 use crate::api::jsonb::JsonB;
@@ -173,15 +175,11 @@ pub fn answer(client: &SpiClient<'_>, request: &Request<'_>) -> Result<Answers> 
         for (side, pools) in &mut pools {
             answers.searched += pools.iter().map(Pool::len).sum::<usize>();
             pools.iter_mut().for_each(|pool| pool.keep_terms(&asked.terms));
-            if let Some(filter) = &request.filter {
-                scan::select_eligible(client, *side, &keys, filter, pools)?;
-            }
-            clock.lap(&mut answers.stages.filter);
             if let (Some(model), Some(meaning)) = (scope.vectors, &asked.meaning) {
                 scan::estimate(client, *side, &keys, model, meaning, pools)?;
             }
             let census = census.as_ref().filter(|_| *side == Side::Memories);
-            score(client, request, &scope, asked, *side, pools, census, &mut answers, &mut clock)?;
+            score(client, request, &scope, asked, *side, &keys, pools, census, &mut answers, &mut clock)?;
             pools.drain(..).for_each(Pool::recycle);
         }
     }
@@ -195,9 +193,6 @@ fn best_first(a: &Hit, b: &Hit) -> Ordering {
     evidence.then(b.updated_at.cmp(&a.updated_at)).then_with(|| a.id.cmp(&b.id)).then(a.side.cmp(&b.side))
 }
 
-/// A text by its pool and its place there.
-type Place = (usize, usize);
-
 /// Scores the pools of one side and adds what is good enough to the answers.
 #[allow(clippy::too_many_arguments, reason = "what a step of the pipeline is handed by the one before")]
 fn score(
@@ -206,6 +201,7 @@ fn score(
     scope: &Scope,
     asked: &Asked,
     side: Side,
+    keys: &Keys,
     pools: &[Pool],
     census: Option<&Census>,
     answers: &mut Answers,
@@ -219,13 +215,23 @@ fn score(
 
     // How many are looked at closer does not depend on how many are wanted, lest the order did.
     let depth = request.depth();
-    let list = best(&containers, depth.max(request.limit));
+    let wanted = depth.max(request.limit);
+    let mut sieve = request.filter.as_ref().map(|filter| Sieve::new(side, keys, filter, pools));
+    clock.lap(&mut answers.stages.shortlist);
+    let list = match &mut sieve {
+        Some(sieve) => sieve.best(client, wanted, |count| best(&containers, count))?,
+        None => best(&containers, wanted),
+    };
+    clock.lap(if sieve.is_some() { &mut answers.stages.filter } else { &mut answers.stages.shortlist });
     let mut looked = list[..list.len().min(depth)].to_vec();
     let extra = request.explained.and_then(|id| {
         let place = pools.iter().enumerate().find_map(|(pool, texts)| Some((pool, texts.find(id)?)))?;
         (!looked.contains(&place)).then_some(place)
     });
     looked.extend(extra);
+    if let (Some(sieve), Some(extra)) = (&mut sieve, extra) {
+        sieve.test(client, &[extra])?;
+    }
     clock.lap(&mut answers.stages.shortlist);
 
     let looks = match (scope.vectors, &asked.meaning) {

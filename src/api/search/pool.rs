@@ -1,6 +1,6 @@
 //! What a search keeps of the signatures that it read: all texts of a subject, as the scoring takes them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 
 use rules::digest::Counted;
@@ -48,8 +48,8 @@ struct Row {
     content: u32,
     model: u16,
     traits: u16,
-    /// Whether it may be returned.
-    eligible: bool,
+    /// Whether it may be returned: found out of some texts while others are ranked.
+    eligible: Cell<bool>,
 }
 
 /// What tells which texts are neighbours.
@@ -115,7 +115,7 @@ impl Texts for PoolTexts<'_> {
             day: signature::some(place.day),
             traits: Traits::from_bits(row.traits as u8),
             same_text: row.content == self.question,
-            eligible: row.eligible,
+            eligible: row.eligible.get(),
         }
     }
 
@@ -195,7 +195,7 @@ impl Pool {
 
     /// Whether a text may be returned.
     pub fn is_eligible(&self, at: usize) -> bool {
-        self.rows[at].eligible
+        self.rows[at].eligible.get()
     }
 
     /// The place of a text with this id.
@@ -232,7 +232,7 @@ impl Pool {
                     content: facts.content,
                     model: facts.model,
                     traits: facts.traits,
-                    eligible: true,
+                    eligible: Cell::new(true),
                 });
                 self.places.push(Place {
                     conversation: facts.conversation,
@@ -328,18 +328,23 @@ impl Pool {
     }
 
     /// Lets nothing be returned any more.
-    pub fn forbid_all(&mut self) {
+    pub fn forbid_all(&self) {
         self.forbid_from(0);
     }
 
     /// Lets nothing be returned of what was taken after so many texts.
-    pub fn forbid_from(&mut self, count: usize) {
-        self.rows[count..].iter_mut().for_each(|row| row.eligible = false);
+    pub fn forbid_from(&self, count: usize) {
+        self.rows[count..].iter().for_each(|row| row.eligible.set(false));
+    }
+
+    /// Lets a text not be returned.
+    pub fn forbid(&self, text: usize) {
+        self.rows[text].eligible.set(false);
     }
 
     /// Lets a text be returned.
-    pub fn allow(&mut self, text: usize) {
-        self.rows[text].eligible = true;
+    pub fn allow(&self, text: usize) {
+        self.rows[text].eligible.set(true);
     }
 
     /// The texts by their ids.

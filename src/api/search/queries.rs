@@ -31,6 +31,7 @@ pub struct Queries {
     pub signatures: &'static str,
     pub codes: &'static str,
     pub filter: &'static str,
+    pub passing: &'static str,
     pub tokens: &'static str,
     pub rows: &'static str,
 }
@@ -44,6 +45,7 @@ impl Queries {
                 signatures: include_str!("../../../sql/search/memory_signatures.sql"),
                 codes: include_str!("../../../sql/search/memory_codes.sql"),
                 filter: include_str!("../../../sql/search/memory_filter.sql"),
+                passing: include_str!("../../../sql/search/memory_passing.sql"),
                 tokens: include_str!("../../../sql/search/memory_tokens.sql"),
                 rows: include_str!("../../../sql/search/memory_rows.sql"),
             },
@@ -52,6 +54,7 @@ impl Queries {
                 signatures: include_str!("../../../sql/search/chunk_signatures.sql"),
                 codes: include_str!("../../../sql/search/chunk_codes.sql"),
                 filter: include_str!("../../../sql/search/chunk_filter.sql"),
+                passing: include_str!("../../../sql/search/chunk_passing.sql"),
                 tokens: include_str!("../../../sql/search/chunk_tokens.sql"),
                 rows: include_str!("../../../sql/search/chunk_rows.sql"),
             },

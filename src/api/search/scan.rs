@@ -70,14 +70,9 @@ pub fn estimate(
     pools.iter_mut().try_for_each(|pool| pool.estimate(meaning))
 }
 
-/// Lets only those texts of one side be returned that pass a filter. The others still tell what is around them.
-pub fn select_eligible(
-    client: &SpiClient<'_>,
-    side: Side,
-    keys: &Keys,
-    filter: &Filter,
-    pools: &mut [Pool],
-) -> Result<()> {
+/// Lets only those texts of one side be returned that pass a filter, which all are tried on. The others still tell what is around
+/// them.
+pub fn select_eligible(client: &SpiClient<'_>, side: Side, keys: &Keys, filter: &Filter, pools: &[Pool]) -> Result<()> {
     let (sql, parameters) = filtered(Queries::of(side).filter, filter, 2);
     let mut arguments = vec![keys.argument()];
     arguments.extend(parameters.iter().map(|parameter| DatumWithOid::from(parameter.as_str().to_owned())));
@@ -88,7 +83,7 @@ pub fn select_eligible(
             Ok(())
         })
     })?;
-    for pool in pools.iter_mut() {
+    for pool in pools {
         pool.forbid_all();
     }
     for (pool, text) in passed {

@@ -11,8 +11,8 @@
 //!
 //!   bucket  terms u32 │ of each: 24 bits of hash in a u32, texts that have it u16, places u16 │ places, term by term, u16
 //!
-//!   codes   the signs of the vector of each text │ the factor of each, f32; zeros for a text that has none │ the traits
-//!           of each, u8
+//!   codes   of so many texts as fill a page: the signs of the vector of each │ the factor of each, f32; zeros for a text
+//!           that has none │ the traits of each, u8
 //! ```
 //!
 //! Texts that follow each other mostly tell of one day: a stretch of them. The hashes of speakers stand among the terms, as
@@ -46,6 +46,10 @@ const ONLY_HEARD: u16 = 1 << 15;
 
 /// Bytes of the factor at the end of a code.
 const FACTOR: usize = 4;
+
+/// Bytes of codes that are stored in one piece: with what is stored beside them they fill a page, where a search reads them as
+/// they lie.
+const CODES: usize = 8000;
 
 /// Bytes of what stands before the starts of the blocks.
 const HEAD: usize = 24;
@@ -116,8 +120,8 @@ pub struct Made {
     pub model: u16,
     /// How many of the texts that count have its code.
     pub coded: u32,
-    /// What [`Codes`] reads.
-    pub codes: Vec<u8>,
+    /// What [`Codes`] reads, in pieces; none if no text has a code.
+    pub codes: Vec<Vec<u8>>,
 }
 
 /// Makes a digest of the blocks that have these signatures. A block may come in several parts, one after the other, each
@@ -203,7 +207,7 @@ struct Coded<'a> {
 }
 
 /// The model that most texts have codes of, how many of those that count have one, and the codes.
-fn write_codes(coded: &[Coded<'_>], counts: &[bool]) -> (u16, u32, Vec<u8>) {
+fn write_codes(coded: &[Coded<'_>], counts: &[bool]) -> (u16, u32, Vec<Vec<u8>>) {
     let mut models: BTreeMap<(u16, usize), u32> = BTreeMap::new();
     for of in coded.iter().filter(|of| of.model != 0 && of.code.len() > FACTOR) {
         *models.entry((of.model, of.code.len())).or_default() += 1;
@@ -211,13 +215,17 @@ fn write_codes(coded: &[Coded<'_>], counts: &[bool]) -> (u16, u32, Vec<u8>) {
     let Some((&(model, length), _)) = models.iter().max_by_key(|(_, texts)| **texts) else { return (0, 0, Vec::new()) };
     let (none, signs) = (vec![0; length], length - FACTOR);
     let has_one = |of: &Coded<'_>| (of.model, of.code.len()) == (model, length);
-    let codes: Vec<&[u8]> = coded.iter().map(|of| if has_one(of) { of.code } else { &none[..] }).collect();
-    let mut bytes = Vec::with_capacity((length + 1) * codes.len());
-    codes.iter().for_each(|code| bytes.extend(&code[..signs]));
-    codes.iter().for_each(|code| bytes.extend(&code[signs..]));
-    bytes.extend(coded.iter().map(|of| of.traits));
+    let piece = |coded: &[Coded<'_>]| {
+        let codes: Vec<&[u8]> = coded.iter().map(|of| if has_one(of) { of.code } else { &none[..] }).collect();
+        let mut bytes = Vec::with_capacity((length + 1) * codes.len());
+        codes.iter().for_each(|code| bytes.extend(&code[..signs]));
+        codes.iter().for_each(|code| bytes.extend(&code[signs..]));
+        bytes.extend(coded.iter().map(|of| of.traits));
+        bytes
+    };
+    let pieces = coded.chunks((CODES / (length + 1)).max(1)).map(piece).collect();
     let count = coded.iter().zip(counts).filter(|(of, counts)| has_one(of) && **counts).count();
-    (model, count as u32, bytes)
+    (model, count as u32, pieces)
 }
 
 /// The number of a text, of which a digest holds no more than it has numbers for.
@@ -309,7 +317,7 @@ fn split(bytes: &[u8], count: u32, of_each: usize) -> Result<(&[u8], &[u8]), Dam
     bytes.split_at_checked(length).ok_or(Damaged)
 }
 
-/// The codes of a digest.
+/// A piece of the codes of a digest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Codes<'a> {
     /// The signs of each text, one after the other.
@@ -321,14 +329,15 @@ pub struct Codes<'a> {
 }
 
 impl<'a> Codes<'a> {
-    /// Those of so many texts.
-    pub fn read(bytes: &'a [u8], texts: u32) -> Result<Codes<'a>, Damaged> {
-        let cut = |bytes: &'a [u8], of_each: usize| {
-            let last = (texts as usize).checked_mul(of_each).ok_or(Damaged)?;
-            bytes.split_at_checked(bytes.len().checked_sub(last).ok_or(Damaged)?).ok_or(Damaged)
-        };
-        let (rest, traits) = cut(bytes, 1)?;
-        let (signs, factors) = cut(rest, FACTOR)?;
+    /// Those in a piece, the signs of a text being so many bytes.
+    pub fn read(bytes: &'a [u8], signs: usize) -> Result<Codes<'a>, Damaged> {
+        let of_each = signs.checked_add(FACTOR + 1).ok_or(Damaged)?;
+        if !bytes.len().is_multiple_of(of_each) {
+            return Err(Damaged);
+        }
+        let texts = bytes.len() / of_each;
+        let (signs, rest) = bytes.split_at(signs * texts);
+        let (factors, traits) = rest.split_at(FACTOR * texts);
         let factors = factors.as_chunks().0.iter().map(|factor| f32::from_le_bytes(*factor)).collect();
         Ok(Codes { signs, factors, traits })
     }
@@ -452,12 +461,28 @@ mod tests {
         let other = [code(2, &[7; 9], false), code(2, &of(0.25, 3), true)].concat();
         let made = make([(0, &block[..]), (1, &other)]).unwrap();
         assert_eq!((made.model, made.coded), (2, 1));
-        let codes = Codes::read(&made.codes, 5).unwrap();
+        let codes = Codes::read(&made.codes[0], 2).unwrap();
+        assert_eq!(made.codes.len(), 1);
         assert_eq!(codes.signs, [1, 1, 0, 0, 0, 0, 0, 0, 3, 3]);
         assert_eq!(codes.factors, [0.5, 0.0, 0.0, 0.0, 0.25]);
         assert_eq!(codes.traits, [2, 1, 0, 2, 2]);
-        assert_eq!(Codes::read(&made.codes[..24], 5), Err(Damaged));
+        assert_eq!(Codes::read(&made.codes[0][..24], 2), Err(Damaged));
         assert!(make([(0, &code(0, &[0; 6], false)[..])]).unwrap().codes.is_empty());
+    }
+
+    #[test]
+    fn codes_stand_in_pieces_of_a_page() {
+        let code = |factor: f32| [&[1u8; 48][..], &factor.to_le_bytes()].concat();
+        let of =
+            |at: u16| write("a", &Facts { model: 1, traits: 2, ..facts(1, [0, 0], false) }, &code(f32::from(at)), &[]);
+        let block: Vec<u8> = (1..=400).flat_map(|at| of(at).remove(0)).collect();
+        let pieces = make([(0, &block[..])]).unwrap().codes;
+        assert_eq!(pieces.iter().map(Vec::len).collect::<Vec<_>>(), [150 * 53, 150 * 53, 100 * 53]);
+        let factors = pieces.iter().flat_map(|piece| Codes::read(piece, 48).unwrap().factors);
+        assert!(factors.eq((1u16..=400).map(f32::from)));
+        // One that would not fit stands alone.
+        let long = write("a", &Facts { model: 1, ..facts(1, [0, 0], false) }, &[7; 9000], &[]).remove(0);
+        assert_eq!(make([(0, &long.repeat(2)[..])]).unwrap().codes.len(), 2);
     }
 
     #[test]
@@ -507,7 +532,7 @@ mod tests {
             if let Ok(head) = Head::read(&bytes) {
                 let _ = (head.block_of(9), head.texts_of(9), head.days().count());
             }
-            let _ = Codes::read(&bytes, term);
+            let _ = Codes::read(&bytes, term as usize);
         }
     }
 }

@@ -40,6 +40,18 @@ cross join lateral (select array(select memory from memory_search('filtered', 'p
 cross join lateral (select array(select content from memory m where m.subject_key = subject_key('filtered') and _filter_matches(filter, m.metadata) order by content) as expected) e
 where searched <> expected;
 
+-- passages so many that a filter is tried on the best alone
+select document_add('passages', string_agg(format(E'# Part %s\n\nThe moth number %s of %s.', n, n, d), E'\n\n' order by n), d, jsonb_build_object('k', d),
+                    task_type => 'superrag') is not null as added
+from (values ('one'), ('two')) v (d), generate_series(1, 900) n group by d;
+call run_jobs();
+select count(*) from chunk where subject_key = subject_key('passages');
+select count(*), bool_and(metadata ->> 'k' = 'two' and chunk ~ 'of two') as of_two
+from memory_search('passages', 'moth', 0, '{"AND": [{"key": "k", "value": "two"}]}', 100, 'documents');
+select count(*) from memory_search('passages', 'moth', 0, '{"AND": [{"key": "k", "value": "three"}]}', 100, 'documents');
+select chunk from memory_search('passages', 'moth 711', 0, '{"AND": [{"key": "k", "value": "two"}]}', 1, 'hybrid');
+select profile_erase('passages') ->> 'erased' as erased;
+
 -- refused, with the place that is at fault
 \set VERBOSITY default
 select memory_search('filtered', 'probe', filters => '{"AND": [{"key": "k"}]}');

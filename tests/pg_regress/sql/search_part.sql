@@ -74,6 +74,39 @@ set memory_profile.embedding_model = '';
 select memory_search_explain('part', '1234') ->> 'part_of' is null as all_read;
 reset memory_profile.embedding_model;
 
+-- of so many memories a filter is tried on the best first: whoever passes it among the best of all comes, nobody else does, and as
+-- many as pass come
+reset memory_profile.search_texts;
+create table part_filter (n integer primary key, filter jsonb);
+insert into part_filter values
+  (1, '{"AND": [{"filterType": "numeric", "key": "n", "numericOperator": "<", "value": "1500"}]}'),
+  (2, '{"AND": [{"filterType": "string_contains", "key": "date", "value": "-03-"}]}'),
+  (3, '{"AND": [{"filterType": "numeric", "key": "n", "numericOperator": ">=", "value": "1890"}]}'),
+  (4, '{"AND": [{"filterType": "numeric", "key": "n", "numericOperator": "<", "value": "30"}]}'),
+  (5, '{"AND": [{"key": "n", "value": "no"}]}'),
+  (6, '{"AND": [{"key": "n", "value": "no", "negate": true}]}');
+create table part_found as
+select f.n, p.n as question, array_agg(s.id order by s.place) filter (where s.id is not null) as ids
+from part_filter f join part_question p on p.n in (1, 3, 4, 10)
+left join lateral (select row_number() over () as place, m.id from memory_search('part', p.q, 0, f.filter, 100) m) s on true
+group by f.n, p.n;
+create table part_best as
+select p.n as question, s.place, s.id from part_question p
+cross join lateral (select row_number() over () as place, m.id from memory_search('part', p.q, 0, max_results => 40) m) s where p.n in (1, 3, 4, 10);
+select f.n, count(*) as questions, min(coalesce(cardinality(d.ids), 0)) as fewest, max(coalesce(cardinality(d.ids), 0)) as most,
+       bool_and((select bool_and(_filter_matches(f.filter, m.metadata)) from memory m where m.subject_key = :'key' and m.id = any (d.ids))) as all_pass,
+       bool_and((select bool_and(b.id = any (d.ids)) from part_best b join memory m on m.subject_key = :'key' and m.id = b.id
+                 where b.question = d.question and _filter_matches(f.filter, m.metadata))) as best_come
+from part_filter f join part_found d using (n) group by f.n order by f.n;
+select f.n, bool_and(d.ids is not distinct from (select array_agg(s.id order by s.place)
+                     from (select row_number() over () as place, m.id from memory_search(null, p.q, 0, f.filter, 100) m) s)) as in_project
+from part_filter f join part_found d using (n) join part_question p on p.n = d.question where p.n = 1 group by f.n order by f.n;
+select e #>> '{text,because}' as because, count(*) from memory m, memory_search_explain('part', 'Who lost a canoe?', m.id, 0, (select filter from part_filter where n = 4)) e
+where m.subject_key = :'key' and m.metadata ->> 'n' in ('31', '800', '1999') group by 1;
+set memory_profile.search_texts = 1000;
+select memory_search_explain('part', 'Who lost a canoe?', filters => filter) ->> 'part_of' is null as all_read from part_filter where n = 6;
+drop table part_filter, part_found, part_best;
+
 -- the nearer to the question, the sooner it comes into question
 select count(*) filter (where e #>> '{text,because}' ~ 'does not come into question') > 0 as some_do_not,
        count(*) filter (where e #>> '{text,because}' ~ 'does not come into question' and m.content ~ 'canoes') as of_the_best
@@ -96,6 +129,8 @@ update memory_digest set coded = 0 where subject_key = :'key' and first_block < 
 select part from part_of('Who lost a canoe?');
 select _memories_digest_coded(:'key', (select id from embedding_model where name = current_setting('memory_profile.embedding_model')));
 select bool_and(coded = texts) as coded from memory_digest where subject_key = :'key';
+select count(distinct c.first_block) = count(distinct d.first_block) as all_have_codes
+from memory_digest d left join memory_digest_codes c using (subject_key, first_block) where d.subject_key = :'key';
 select part from part_of('Who lost a canoe?');
 
 -- what is written, changed, forgotten and restored since is found as it stands
@@ -149,10 +184,13 @@ set plan_cache_mode = force_generic_plan;
 set enable_seqscan = off;
 set enable_sort = off;
 set enable_bitmapscan = off;
-prepare codes as select first_block, codes from memory_digest where subject_key = $1 order by first_block;
+prepare codes as select first_block, codes from memory_digest_codes where subject_key = $1 order by first_block, piece;
 select * from plan_of('execute codes(null)') p where p ~ 'Index|Sort';
 prepare words as select places from memory_digest_words where subject_key = $1 and bucket = any ($2);
 select * from plan_of('execute words(null, null)') p where p ~ 'Index';
+prepare passing(uuid[], text[]) as select a.place from unnest($1, $2) with ordinality a (subject_key, id, place)
+cross join lateral (select from memory m where m.subject_key = a.subject_key and m.id = a.id and m.superseded_at is null and m.metadata ? 'n' offset 0) m;
+select * from plan_of('execute passing(null, null)') p where p ~ 'Index|Join|Scan on memory';
 select part from part_of('Who lost a canoe?');
 reset role;
 -- the digests of a project are nobody else's
@@ -160,13 +198,13 @@ select project_create('elsewhere') is not null as created;
 create role part_stranger login in role memory_profile_user;
 select project_bind('elsewhere', 'part_stranger');
 set role part_stranger;
-select (select count(*) from memory_digest) + (select count(*) from memory_digest_words) as digests;
+select (select count(*) from memory_digest) + (select count(*) from memory_digest_codes) + (select count(*) from memory_digest_words) as digests;
 select count(*) from memory_search('part', 'Who lost a canoe?', 0);
 insert into memory_digest select * from (select (jsonb_populate_record(null::memory_digest, jsonb_build_object('subject_key', :'key', 'first_block', 0,
-  'project_id', :'project', 'last_block', 0, 'texts', 0, 'gone', 0, 'coded', 0, 'head', '', 'codes', ''))).*) d;
+  'project_id', :'project', 'last_block', 0, 'texts', 0, 'gone', 0, 'coded', 0, 'head', ''))).*) d;
 reset role;
 select profile_erase('part') ->> 'erased' as erased;
-select (select count(*) from memory_digest) + (select count(*) from memory_digest_words) as digests;
+select (select count(*) from memory_digest) + (select count(*) from memory_digest_codes) + (select count(*) from memory_digest_words) as digests;
 select project_configure('{"inline_embedding_limit": null}') -> 'inline_embedding_limit' as inline;
 drop function part_answers, part_of, part_memory, part_word;
 drop table part_question;

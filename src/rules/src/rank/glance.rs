@@ -23,13 +23,37 @@ pub struct Glance<'a> {
     pub in_dialogue: bool,
 }
 
+/// Texts that are looked at together: as many as have their numbers in the processor's cache.
+const AT_ONCE: usize = 4096;
+
 impl Glance<'_> {
     /// About how much evidence there is for each text; without what is the same for all.
     pub fn evidence(&self, cues: &Cues, census: &Census, model: &Model) -> Vec<f32> {
+        let count = self.cosines.len().min(self.covered.len()).min(self.named.len()).min(self.traits.len());
+        let mut evidence = Vec::with_capacity(count);
+        for first in (0..count).step_by(AT_ONCE) {
+            let end = (first + AT_ONCE).min(count);
+            // With those beside them, which lend them something.
+            let (from, to) = (first.saturating_sub(2), (end + 1).min(count));
+            let some = Glance {
+                cosines: &self.cosines[from..to],
+                covered: &self.covered[from..to],
+                named: &self.named[from..to],
+                traits: &self.traits[from..to],
+                date_fits: self.date_fits.get(from..to).unwrap_or_default(),
+                in_dialogue: self.in_dialogue,
+            };
+            evidence.extend_from_slice(&some.together(cues, census, model)[first - from..end - from]);
+        }
+        evidence
+    }
+
+    /// The same, of as many texts of each kind, all at once.
+    fn together(&self, cues: &Cues, census: &Census, model: &Model) -> Vec<f32> {
         let weights = &model.weights;
         let [unrelated, related] = weights.related.map(|share| share as f32);
         let [constant, by_cosine, by_coverage] = weights.maxsim_by_cosine_and_coverage.map(|weight| weight as f32);
-        let [cosine, coverage, maxsim, nearby, before, date, asks, answers] = [
+        let [cosine, coverage, maxsim, nearby, lent, date, asks, answers] = [
             weights.cosine,
             weights.share + weights.coverage,
             weights.maxsim,
@@ -43,54 +67,54 @@ impl Glance<'_> {
         let speaker = (weights.speaker * census.speaker_tells()) as f32;
         let time = if cues.asks_time { weights.time as f32 } else { 0.0 };
 
-        let count = self.cosines.len().min(self.covered.len()).min(self.named.len()).min(self.traits.len());
-        let known: Vec<(f32, f32)> = (0..count).map(|at| self.known(at, census, model)).collect();
-        let matched = |at: usize| {
-            let (cosine, covered) = known[at];
-            constant + by_cosine * cosine + by_coverage * covered
-        };
-        let evidence = |at: usize| {
-            let ((near, covered), matches) = (known[at], matched(at));
-            let traits = Traits::from_bits(self.traits[at]);
-            let mut evidence = cosine * near + coverage * covered + maxsim * matches;
-            let mut circumstances = date * self.date_fits.get(at).copied().unwrap_or(0.0);
-            if self.named[at] {
-                circumstances += speaker;
-            }
-            if traits.has(Traits::TIME) {
-                circumstances += time;
-            }
-            if traits.has(Traits::ASKS) {
-                evidence -= asks;
-            }
-            evidence += circumstances * ((matches - unrelated) / (related - unrelated)).clamp(0.0, 1.0);
-            if self.in_dialogue && at > 0 {
-                let around = &self.covered[at.saturating_sub(2)..(at + 2).min(count)];
-                let best = around.iter().copied().fold(0.0, f32::max);
-                let of_before = matched(at - 1);
-                evidence += nearby * (best - covered).max(0.0) + before * (of_before - matches).max(0.0);
-                if Traits::from_bits(self.traits[at - 1]).has(Traits::ASKS) {
-                    evidence += answers * of_before.max(0.0);
-                }
-            }
-            evidence
-        };
-        (0..count).map(evidence).collect()
-    }
-
-    /// Cosine and coverage of a text; estimated where one of them is not known.
-    fn known(&self, at: usize, census: &Census, model: &Model) -> (f32, f32) {
-        let (cosine, covered) = (self.cosines[at], self.covered[at]);
+        let Glance { cosines, covered, named, traits, date_fits, in_dialogue } = *self;
+        // One step after the other, each over all texts and without branches: so the compiler takes several texts at a time.
+        let [without, with] = weights.cosine_by_coverage.map(|cosine| cosine as f32);
         let has_terms = !census.holding.is_empty();
-        match (cosine.is_nan(), has_terms) {
-            (false, true) => (cosine, covered),
-            (false, false) => (cosine, model.weights.coverage_by_cosine as f32 * cosine.max(0.0)),
-            (true, true) => {
-                let [without, with] = model.weights.cosine_by_coverage.map(|cosine| cosine as f32);
-                (without + (with - without) * covered, covered)
-            }
-            (true, false) => (0.0, 0.0),
+        let expected = |covered: f32| if has_terms { without + (with - without) * covered } else { 0.0 };
+        let known = |(near, covered): (&f32, &f32)| if near.is_nan() { expected(*covered) } else { *near };
+        let near: Vec<f32> = cosines.iter().zip(covered).map(known).collect();
+        // A question of nothing but stop words has the coverage that the cosine lets expect.
+        let by_cosine_alone = weights.coverage_by_cosine as f32;
+        let of_stop_words: Vec<f32>;
+        let words = if has_terms {
+            covered
+        } else {
+            of_stop_words = near.iter().map(|near| by_cosine_alone * near.max(0.0)).collect();
+            &of_stop_words
+        };
+        let matched: Vec<f32> =
+            near.iter().zip(words).map(|(near, words)| constant + by_cosine * near + by_coverage * words).collect();
+
+        let bit = |traits: u8, of: Traits| f32::from(u8::from(Traits::from_bits(traits).has(of)));
+        let each = near.iter().zip(words).zip(&matched).zip(named.iter().zip(traits));
+        let mut evidence: Vec<f32> = each
+            .map(|(((near, words), matches), (named, traits))| {
+                let circumstances = speaker * f32::from(u8::from(*named)) + time * bit(*traits, Traits::TIME);
+                let relation = ((matches - unrelated) / (related - unrelated)).clamp(0.0, 1.0);
+                cosine * near + coverage * words + maxsim * matches - asks * bit(*traits, Traits::ASKS)
+                    + circumstances * relation
+            })
+            .collect();
+        for ((evidence, fit), matches) in evidence.iter_mut().zip(date_fits).zip(&matched) {
+            *evidence += date * fit * ((matches - unrelated) / (related - unrelated)).clamp(0.0, 1.0);
         }
+        if in_dialogue && covered.len() > 1 {
+            let last = covered.len() - 1;
+            // The most that one of two texts has that follow each other, the first and the last of these once more.
+            let mut either = Vec::with_capacity(last + 2);
+            either.push(covered[0].max(covered[1]));
+            either.extend(covered.windows(2).map(|two| two[0].max(two[1])));
+            either.push(covered[last - 1].max(covered[last]));
+            let around = either.windows(3).map(|three| three[0].max(three[1]).max(three[2]));
+            let pairs = matched.windows(2).zip(&words[1..]).zip(traits).zip(around);
+            for (evidence, (((two, words), traits_before), around)) in evidence[1..].iter_mut().zip(pairs) {
+                *evidence += nearby * (around - words).max(0.0)
+                    + lent * (two[0] - two[1]).max(0.0)
+                    + answers * bit(*traits_before, Traits::ASKS) * two[0].max(0.0);
+            }
+        }
+        evidence
     }
 }
 
@@ -165,6 +189,22 @@ mod tests {
         };
         let asked = evidence(&texts, asking, &Cues::default());
         assert!(asked[1] < beside[1] && asked[2] > beside[2]);
+    }
+
+    #[test]
+    fn many_are_looked_at_as_few_are() {
+        let texts: Vec<(f32, f32)> =
+            (0..2 * AT_ONCE + 9).map(|at| ((at * 7 % 11) as f32 / 11.0, (at * 5 % 13) as f32 / 13.0)).collect();
+        let in_dialogue = |glance: &mut Glance<'_>| glance.in_dialogue = true;
+        let all = evidence(&texts, in_dialogue, &Cues::default());
+        assert_eq!(all.len(), texts.len());
+        for first in [0, AT_ONCE - 20, texts.len() - 40] {
+            let few = evidence(&texts[first..first + 40], in_dialogue, &Cues::default());
+            assert_eq!(few[2..39], all[first + 2..first + 39]);
+        }
+        // What is not known of all is looked at as far as it is.
+        let cut = evidence(&texts, |glance| glance.traits = &[0; 10], &Cues::default());
+        assert_eq!(cut.len(), 10);
     }
 
     #[test]
