@@ -58,6 +58,17 @@ comment on column memory.heard is 'Hashes of the words of the turn that it was d
 comment on column memory.signature_block is 'The block of memory_signature that holds, or last held, what a search reads of it';
 comment on column memory.ordinal is 'The place in the order of writing, in microseconds: neighbours of a text tell what it is about';
 
+-- What memories are looked up by, besides their ids. Nothing is computed here that would take long: the cost keeps the planner from
+-- every plan that compares memories one by one, however few it takes them to be. It may know of none: a table that was analyzed
+-- while a transaction filled it has pages, but no rows that anybody sees. Of functions that are not leakproof, row security
+-- would keep the index from its users.
+create function _checksum(content text) returns text
+language internal immutable strict leakproof parallel safe cost 10000
+as 'md5_text';
+create function _gist_key(gist bigint) returns bigint
+language internal immutable strict leakproof parallel safe cost 10000
+as 'int8up';
+
 -- Which of these a query takes must not depend on statistics, which a session that fills an empty table does not have: for all
 -- the planner knows then, any index that begins with the subject finds one row. Between indexes that look alike to it, it
 -- takes the youngest. So each comes after those that could be mistaken for it, and says what it is not for.
@@ -66,15 +77,14 @@ create index memory_current on memory (subject_key, created_at)
 create index memory_expiry on memory (forget_after)
   where forget_after is not null and field_key is null and superseded_at is null and forgotten_at is null;
 create index memory_forgotten on memory (forgotten_at) where forgotten_at is not null and superseded_at is null;
--- By its checksum, since the function is leakproof: of any other, row security would keep the index from its users.
-create index memory_content on memory (subject_key, (md5(content) collate "C"))
+create index memory_content on memory (subject_key, (_checksum(content) collate "C"))
   where superseded_at is null;
 create index memory_field_history on memory (subject_key, field_key, created_at) where field_key is not null;
 create unique index memory_profile_field on memory (subject_key, field_key)
   where field_key is not null and superseded_at is null and forgotten_at is null;
 create unique index memory_slot on memory (subject_key, slot)
   where slot is not null and superseded_at is null and forgotten_at is null;
-create index memory_gist on memory (subject_key, gist)
+create index memory_gist on memory (subject_key, _gist_key(gist))
   where gist is not null and superseded_at is null and forgotten_at is null;
 
 create table memory_relation (

@@ -136,7 +136,7 @@ set search_path = pg_catalog, memory_profile, pg_temp
 as $$
 declare
   -- Computed beforehand: an index without it would then seem as cheap as the one that has it.
-  checksum constant text := md5(exact_content);
+  checksum constant text := _checksum(exact_content);
   result memory;
 begin
   if memory_id is not null then
@@ -150,7 +150,7 @@ begin
     select * into result
     from memory
     where subject_key = key and superseded_at is null
-      and md5(content) collate "C" = checksum and content = exact_content
+      and _checksum(content) collate "C" = checksum and content = exact_content
     order by forgotten_at desc nulls first, created_at desc, id desc
     limit 1;
   end if;

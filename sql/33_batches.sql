@@ -21,13 +21,13 @@ begin
     select t.place::integer
     from unnest(checksums) with ordinality t (checksum, place)
     where (select m.id from memory m
-           where m.subject_key = key and md5(m.content) collate "C" = t.checksum and m.superseded_at is null
+           where m.subject_key = key and _checksum(m.content) collate "C" = t.checksum and m.superseded_at is null
            limit 1) is not null
     union all
     select g.place
     from unnest(gists, gist_places) g (gist, place)
     where (select m.id from memory m
-           where m.subject_key = key and m.gist = g.gist and m.superseded_at is null and m.forgotten_at is null
+           where m.subject_key = key and _gist_key(m.gist) = g.gist and m.superseded_at is null and m.forgotten_at is null
            limit 1) is not null);
 end
 $$;
@@ -137,7 +137,7 @@ begin
     one := _memory_new(key, items[place], names);
     news := news || one;
     texts := texts || one.content;
-    checksums := checksums || md5(one.content);
+    checksums := checksums || _checksum(one.content);
     if one.gist is not null then
       beginnings := one.gist || _gists_of_beginnings(one.content, names);
       gists := gists || beginnings;

@@ -320,7 +320,7 @@ begin
     for known in
       select m.*
       from (select k.* from memory k
-            where k.subject_key = key and k.gist = new.gist and k.superseded_at is null and k.forgotten_at is null
+            where k.subject_key = key and _gist_key(k.gist) = new.gist and k.superseded_at is null and k.forgotten_at is null
             offset 0) m
       where _is_current(m) and m.id is distinct from standing.id
       order by m.created_at desc
@@ -368,7 +368,7 @@ begin
       from unnest(beginnings) with ordinality b (gist, length)
       cross join lateral (
         select k.* from memory k
-        where k.subject_key = key and k.gist = b.gist and k.superseded_at is null and k.forgotten_at is null
+        where k.subject_key = key and _gist_key(k.gist) = b.gist and k.superseded_at is null and k.forgotten_at is null
         offset 0
       ) m
       where m.id <> new.id and _is_current(m) and _statement_relation(new.content, m.content, names) = 'extends'

@@ -46,10 +46,10 @@ begin
     return array(
       select t.content
       from jsonb_array_elements(extraction -> 'memories') found
-      cross join lateral (select found.value ->> 'content' as content, md5(found.value ->> 'content') as checksum offset 0) t
+      cross join lateral (select found.value ->> 'content' as content, _checksum(found.value ->> 'content') as checksum offset 0) t
       where t.content <> ''
         and (select m.id from memory m
-             where m.subject_key = key and md5(m.content) collate "C" = t.checksum and m.superseded_at is null
+             where m.subject_key = key and _checksum(m.content) collate "C" = t.checksum and m.superseded_at is null
              limit 1) is null);
   end if;
   return '{}';

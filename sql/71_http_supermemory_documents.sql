@@ -274,9 +274,9 @@ declare
   data document_data := _document_data(body);
   d constant document := _named_document(call.arguments[1]);
   copy document;
+  sent_type text;
+  new_content text;
   new_type text;
-  content text;
-  type text;
   answer response;
 begin
   if not (tags @> _containers_of(d) and tags <@ _containers_of(d)) then
@@ -284,7 +284,7 @@ begin
                      'must stay what it is: a document cannot move to another container');
   end if;
   if data.content is not null then
-    new_type := case when _page_text(_check_text(data.content)) is null then 'text' else 'markdown' end;
+    sent_type := case when _page_text(_check_text(data.content)) is null then 'text' else 'markdown' end;
     data.content := _check_text(coalesce(_page_text(data.content), data.content));
   end if;
   perform from subject s where s.subject_key in (select c.subject_key from _document_copies(d) c) order by s.subject_key for update;
@@ -292,11 +292,11 @@ begin
     if exists (select from document o where o.subject_key = copy.subject_key and o.custom_id = data.custom_id and o.id <> d.id) then
       perform _fail(409, 'conflict', 'The custom id is taken', format('Another document of this container has the custom id "%s".', data.custom_id));
     end if;
-    content := coalesce(data.content, copy.content);
-    type := coalesce(_type_given(copy, content), new_type);
+    new_content := coalesce(data.content, copy.content);
+    new_type := coalesce(_type_given(copy, new_content), sent_type);
     update document o
-    set title = _title_given(copy, v3_documents_update.content, v3_documents_update.type), type = v3_documents_update.type,
-        content = v3_documents_update.content, custom_id = coalesce(data.custom_id, o.custom_id),
+    set title = _title_given(copy, new_content, new_type), type = new_type,
+        content = new_content, custom_id = coalesce(data.custom_id, o.custom_id),
         metadata = o.metadata || coalesce(data.metadata, '{}'), filepath = coalesce(data.filepath, o.filepath),
         task_type = coalesce(data.task_type, o.task_type), document_date = coalesce(data.document_date, o.document_date),
         utc_offset = case when data.document_date is null then o.utc_offset else data.utc_offset end, updated_at = now()

@@ -247,7 +247,7 @@ impl Scan {
                 break;
             }
             let all = self.lists.count();
-            if all <= FEW_LISTS && read * TRIED >= all && needed * 3 >= all {
+            if all <= FEW_LISTS && read * TRIED >= all && needed >= all.div_ceil(3) {
                 self.read_lists(pages, all)?;
                 continue;
             }

@@ -189,8 +189,14 @@ select * from plan_of('execute codes(null)') p where p ~ 'Index|Sort';
 prepare words as select places from memory_digest_words where subject_key = $1 and bucket = any ($2);
 select * from plan_of('execute words(null, null)') p where p ~ 'Index';
 prepare passing(uuid[], text[]) as select a.place from unnest($1, $2) with ordinality a (subject_key, id, place)
-cross join lateral (select from memory m where m.subject_key = a.subject_key and m.id = a.id and m.superseded_at is null and m.metadata ? 'n' offset 0) m;
-select * from plan_of('execute passing(null, null)') p where p ~ 'Index|Join|Scan on memory';
+cross join lateral (
+  select from memory m
+  left join memory_source l on l.subject_key = m.subject_key and l.memory_id = m.id
+  left join document d on d.subject_key = l.subject_key and d.id = l.document_id
+  cross join lateral (select case when d.metadata is null then m.metadata else d.metadata || m.metadata end as metadata) told
+  where m.subject_key = a.subject_key and m.id = a.id and (m.superseded_at is null) is true and told.metadata ? 'n'
+  limit 1) m;
+select trim(p) as plan from plan_of('execute passing(null, null)') p where p ~ 'on memory m';
 select part from part_of('Who lost a canoe?');
 reset role;
 -- the digests of a project are nobody else's
