@@ -94,6 +94,11 @@ as $$
 declare
   key uuid := subject_key(subject);
 begin
+  if format not in ('simple', 'full') then
+    raise invalid_parameter_value using
+      message = pg_catalog.format('unknown format "%s" of a profile', profile_get.format),
+      hint = 'Formats: simple, full.';
+  end if;
   if as_of is null then
     return (
       select coalesce(jsonb_object_agg(m.field_key, _profile_value(m, profile_get.format)), '{}')

@@ -116,6 +116,7 @@ create table message (
 );
 create index message_in_order on message (subject_key, conversation_id, sequence);
 comment on table message is 'Conversation messages, for the APIs whose contract keeps them';
+comment on column message.processed is 'Whether the conversation has been read since it was sent';
 comment on column message.utc_offset is 'Seconds that the clock which created_at was read from is ahead of UTC, where that is known';
 
 select _isolate('document');

@@ -195,6 +195,10 @@ begin
       processed_sha256 = _document_digest(this_document),
       title = coalesce(d.title, _document_title(d.content)), summary = _document_summary(d.content)
   where d.subject_key = key and d.id = this_document.id;
+  if this_document.type = 'conversation' then
+    update message m set processed = true
+    where m.subject_key = key and m.conversation_id = this_document.custom_id and not m.processed;
+  end if;
   return outcome;
 end
 $$;

@@ -455,14 +455,18 @@ begin
     select subject_key(r.subject) as subject_key, r.document_id, substr(r.id, length(r.document_id) + 2)::integer as position, r.similarity
     from unnest(coalesce(tags, array[null::text])) scope (subject)
     cross join lateral memory_search(scope.subject, q, threshold, filters, 1000, 'documents', false, rerank, rewrite_query, q_embedding) r
-  ), hit as (
+  ), matching as (
     select f.subject_key, f.document_id, max(f.similarity) as score, array_agg(f.position) as positions
     from found f
     join document d on d.subject_key = f.subject_key and d.id = f.document_id
     where (wanted_document is null or wanted_document in (d.id, d.custom_id))
       and (wanted_path is null or _matches_filepath(d.filepath, wanted_path))
     group by f.subject_key, f.document_id
-    order by score desc, f.document_id
+  ), hit as (
+    -- A document of several containers is found once.
+    select once.*
+    from (select distinct on (m.document_id) m.* from matching m order by m.document_id, m.score desc, m.subject_key) once
+    order by once.score desc, once.document_id
     limit max_documents
   )
   select coalesce(jsonb_agg(jsonb_build_object(

@@ -5,6 +5,8 @@ use std::fmt;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::blank::is_blank;
+
 /// Longest container tag and longest custom id, in characters.
 pub const MAX_TAG: usize = 100;
 /// Longest external id of a subject, in characters.
@@ -125,7 +127,7 @@ pub fn check_subject(id: &str) -> Result<&str, InvalidName> {
     // A NUL or a line break at the edge is refused, not trimmed away: it is never what the caller meant.
     let id = id.trim_matches(|c: char| c.is_whitespace() && !c.is_control());
     check_name(id, MAX_SUBJECT, "characters other than control characters", |c| !c.is_control())?;
-    Ok(id)
+    if is_blank(id) { Err(InvalidName::Empty) } else { Ok(id) }
 }
 
 /// Checks a metadata key: 1 to 64 of `a-z A-Z 0-9 _ . -`.
@@ -280,6 +282,7 @@ mod tests {
         assert_eq!(check_subject("  user-123_test.email@domain.com "), Ok("user-123_test.email@domain.com"));
         assert_eq!(check_subject("Zoë/42"), Ok("Zoë/42"));
         assert_eq!(check_subject("   "), Err(InvalidName::Empty));
+        assert_eq!(check_subject("\u{200B}"), Err(InvalidName::Empty));
         for id in ["a\0b", "a\nb", "a\n", "\u{85}"] {
             assert!(matches!(check_subject(id), Err(InvalidName::Character { .. })), "{id:?}");
         }

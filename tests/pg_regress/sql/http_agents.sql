@@ -17,6 +17,7 @@ select pg_temp.json('GET', '/v3/documents/note') -> 'containerTags' as container
 select tag, d -> 'pagination' -> 'totalItems' as documents, d -> 'memories' -> 0 -> 'containerTags' as containers
 from unnest('{crew,zoe}'::text[]) tag cross join lateral pg_temp.json('POST', '/v3/documents/list', jsonb_build_object('containerTags', array[tag])::text) d;
 select d -> 'pagination' -> 'totalItems' as documents from pg_temp.json('POST', '/v3/documents/list', '{"containerTags": ["crew", "zoe"]}') d;
+select d -> 'total' as found from pg_temp.json('POST', '/v3/search', '{"q": "Oslo", "containerTags": ["crew", "zoe"]}') d;
 select d -> 'pagination' -> 'totalItems' as documents from pg_temp.json('POST', '/v3/documents/list', '{}') d;
 select d -> 'totalCount' as documents from pg_temp.json('GET', '/v3/documents/processing?view=all') d;
 select tag, pg_temp.json('POST', '/v4/profile', jsonb_build_object('containerTag', tag)::text) #> '{profile,static}' as static from unnest('{crew,zoe}'::text[]) tag;

@@ -4,6 +4,7 @@ set search_path = memory_profile, public;
 
 -- a subject that nobody has heard of has an empty profile, and reading does not create it
 select profile_get('ann');
+select profile_get('ann', 'fancy');
 select subject_exists('ann');
 
 -- the seed's own example
