@@ -77,8 +77,10 @@ create index memory_current on memory (subject_key, created_at)
 create index memory_expiry on memory (forget_after)
   where forget_after is not null and field_key is null and superseded_at is null and forgotten_at is null;
 create index memory_forgotten on memory (forgotten_at) where forgotten_at is not null and superseded_at is null;
+-- The condition is put so that only those who look for a text by its checksum match it: others would take this for an index as good
+-- as the primary key.
 create index memory_content on memory (subject_key, (_checksum(content) collate "C"))
-  where superseded_at is null;
+  where (superseded_at is null) is true;
 create index memory_field_history on memory (subject_key, field_key, created_at) where field_key is not null;
 create unique index memory_profile_field on memory (subject_key, field_key)
   where field_key is not null and superseded_at is null and forgotten_at is null;

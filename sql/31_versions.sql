@@ -149,7 +149,7 @@ begin
   else
     select * into result
     from memory
-    where subject_key = key and superseded_at is null
+    where subject_key = key and (superseded_at is null) is true
       and _checksum(content) collate "C" = checksum and content = exact_content
     order by forgotten_at desc nulls first, created_at desc, id desc
     limit 1;

@@ -21,7 +21,7 @@ begin
     select t.place::integer
     from unnest(checksums) with ordinality t (checksum, place)
     where (select m.id from memory m
-           where m.subject_key = key and _checksum(m.content) collate "C" = t.checksum and m.superseded_at is null
+           where m.subject_key = key and _checksum(m.content) collate "C" = t.checksum and (m.superseded_at is null) is true
            limit 1) is not null
     union all
     select g.place

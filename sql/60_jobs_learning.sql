@@ -49,7 +49,7 @@ begin
       cross join lateral (select found.value ->> 'content' as content, _checksum(found.value ->> 'content') as checksum offset 0) t
       where t.content <> ''
         and (select m.id from memory m
-             where m.subject_key = key and _checksum(m.content) collate "C" = t.checksum and m.superseded_at is null
+             where m.subject_key = key and _checksum(m.content) collate "C" = t.checksum and (m.superseded_at is null) is true
              limit 1) is null);
   end if;
   return '{}';

@@ -8,6 +8,5 @@ cross join lateral (
   left join memory_profile.memory_source l on l.subject_key = m.subject_key and l.memory_id = m.id
   left join memory_profile.document d on d.subject_key = l.subject_key and d.id = l.document_id
   cross join lateral (select case when d.metadata is null then m.metadata else d.metadata || m.metadata end as metadata) told
-  -- Said so that no partial index matches: to a planner that knows of no rows it would look as good as the primary key.
-  where m.subject_key = a.subject_key and m.id = a.id and (m.superseded_at is null) is true and /* filter told */
+  where m.subject_key = a.subject_key and m.id = a.id and m.superseded_at is null and /* filter told */
   limit 1) m

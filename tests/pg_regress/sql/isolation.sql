@@ -24,7 +24,7 @@ declare
   plan jsonb;
 begin
   execute $q$explain (format json) select from memory
-    where subject_key = subject_key('shared-id') and superseded_at is null
+    where subject_key = subject_key('shared-id') and (superseded_at is null) is true
       and _checksum(content) collate "C" = md5('B keeps bees too') and content = 'B keeps bees too'$q$ into plan;
   raise info '%', jsonb_path_query_array(plan, '$.**."Index Name"');
 end
