@@ -121,6 +121,12 @@ end
 $$;
 
 -- Timestamps of every API: UTC with milliseconds and a Z.
+create function _iso(moment timestamptz) returns text
+language sql stable parallel safe
+as $$
+  select to_char(moment at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+$$;
+
 -- A point in time as the clock showed it that is so many seconds ahead of UTC; in UTC where that is not known.
 create function _iso(moment timestamptz, utc_offset integer) returns text
 language sql stable parallel safe
@@ -128,10 +134,4 @@ as $$
   select case when utc_offset is null then memory_profile._iso(moment) else
     to_char((moment at time zone 'UTC') + make_interval(secs => utc_offset), 'YYYY-MM-DD"T"HH24:MI:SS.MS')
     || case when utc_offset < 0 then '-' else '+' end || to_char(make_interval(secs => abs(utc_offset)), 'HH24:MI') end
-$$;
-
-create function _iso(moment timestamptz) returns text
-language sql stable parallel safe
-as $$
-  select to_char(moment at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
 $$;

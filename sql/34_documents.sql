@@ -162,6 +162,13 @@ as $$
   where not _is_blank(m.value ->> 'content')
 $$;
 
+-- What a filter sees of a memory: its own metadata, before those of a document that it was drawn from, if there is one.
+create function _metadata_told(own jsonb, of_document jsonb) returns jsonb
+language sql immutable parallel safe
+as $$
+  select case when of_document is null then own else of_document || own end
+$$;
+
 -- The latest versions that pass filters, by their own metadata or with those of a document that they were drawn from.
 create function _memories_matching(keys uuid[], filters jsonb) returns table (subject_key uuid, id text)
 language plpgsql stable
@@ -174,7 +181,7 @@ begin
   left join memory_source l on l.subject_key = m.subject_key and l.memory_id = m.id
   left join document d on d.subject_key = l.subject_key and d.id = l.document_id
   where m.subject_key = any (keys) and m.superseded_at is null
-    and _filter_matches(filters, case when d.metadata is null then m.metadata else d.metadata || m.metadata end);
+    and _filter_matches(filters, _metadata_told(m.metadata, d.metadata));
 end
 $$;
 

@@ -29,12 +29,12 @@ begin
 end
 $$;
 
--- A document in each of its containers, in the order in which subjects are locked.
+-- A document in each of its containers, in the order in which subjects are locked. Without a SET clause, so that it becomes part of
+-- the query that asks for it: lists do for every document.
 create function memory_profile_http._document_copies(d memory_profile.document) returns setof memory_profile.document
 language sql stable
-set search_path = pg_catalog, memory_profile_http, memory_profile, pg_temp
 as $$
-  select c.* from document c
+  select c.* from memory_profile.document c
   where c.project_id = d.project_id and c.id = d.id and (c.subject_key = d.subject_key or c.place <> d.place)
   order by c.subject_key
 $$;
@@ -45,9 +45,8 @@ language sql stable
 set search_path = pg_catalog, memory_profile_http, memory_profile, pg_temp
 as $$
   select array_agg(s.external_id order by c.place, s.external_id)
-  from document c
+  from _document_copies(d) c
   join subject s on s.subject_key = c.subject_key
-  where c.project_id = d.project_id and c.id = d.id and (c.subject_key = d.subject_key or c.place <> d.place)
 $$;
 
 -- Whether this is the copy that a list of these containers shows.

@@ -7,6 +7,6 @@ cross join lateral (
   select from memory_profile.memory m
   left join memory_profile.memory_source l on l.subject_key = m.subject_key and l.memory_id = m.id
   left join memory_profile.document d on d.subject_key = l.subject_key and d.id = l.document_id
-  cross join lateral (select case when d.metadata is null then m.metadata else d.metadata || m.metadata end as metadata) told
+  cross join lateral (select memory_profile._metadata_told(m.metadata, d.metadata) as metadata) told
   where m.subject_key = a.subject_key and m.id = a.id and m.superseded_at is null and /* filter told */
   limit 1) m

@@ -29,10 +29,10 @@ const MANY: usize = 4;
 
 /// A filter and what is known of the texts.
 pub struct Sieve<'a> {
-    pub side: Side,
-    pub keys: &'a Keys,
-    pub filter: &'a Filter,
-    pub pools: &'a [Pool],
+    side: Side,
+    keys: &'a Keys,
+    filter: &'a Filter,
+    pools: &'a [Pool],
     tested: HashSet<Place>,
     all_tested: bool,
 }
